@@ -1,0 +1,7 @@
+module github.com/parlance-go/parlance/adapters/sqlite
+
+go 1.26
+
+require github.com/parlance-go/parlance v0.0.0
+
+replace github.com/parlance-go/parlance => ../..

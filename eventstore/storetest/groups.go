@@ -1,0 +1,10 @@
+package storetest
+
+// groups returns all cases.
+func groups() []group {
+	return []group{
+		modeGroup(),
+		idempotencyGroup(),
+		racingGroup(),
+	}
+}

@@ -38,8 +38,9 @@ func (s *Store) Subscribe(ctx context.Context, after Checkpoint, filter Filter) 
 
 // SubscribeBatches is Subscribe for those who do the work of many events at
 // once, or who want to move their checkpoint past events that the filter keeps
-// from them: such batches have a new checkpoint and no events. A batch belongs
-// to the caller.
+// from them: such batches have a new checkpoint and no events. Having caught up
+// is told once, by a batch that is Live, also when there is nothing else to
+// tell. A batch belongs to the caller.
 func (s *Store) SubscribeBatches(ctx context.Context, after Checkpoint, filter Filter) iter.Seq2[Batch, error] {
 	return s.batches(ctx, after, filter, true)
 }
@@ -96,6 +97,7 @@ func (s *Store) batches(ctx context.Context, after Checkpoint, filter Filter, li
 	return func(yield func(Batch, error) bool) {
 		var size pageSize
 		r := s.allRange(after, filter)
+		told := false // of the end that is being waited at
 		for {
 			r.Max = size.next()
 			page, err := s.driver.ReadAll(ctx, r)
@@ -103,7 +105,8 @@ func (s *Store) batches(ctx context.Context, after Checkpoint, filter Filter, li
 				yield(Batch{}, fmt.Errorf("eventstore: read all: %w", err))
 				return
 			}
-			news := len(page.Events) > 0 || page.Next != r.After || page.End && !live
+			news := len(page.Events) > 0 || page.Next != r.After || page.End && !told
+			told = page.End
 			if news && !yield(Batch{Events: page.Events, Checkpoint: page.Next, Live: page.End}, nil) {
 				return
 			}

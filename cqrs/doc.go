@@ -1,0 +1,3 @@
+// Package cqrs takes commands to their handlers, queries to their answers, and
+// events into read models.
+package cqrs

@@ -105,11 +105,16 @@ func (e *PartialOverlapError) Retryable() bool { return false }
 // UnknownTypeError says that a Registry has no entry for an event.
 // It matches ErrUnknownType.
 type UnknownTypeError struct {
-	Type          string
+	// Type is the event's or, if a value had no entry, the name of its Go type.
+	Type string
+	// SchemaVersion is the event's; 0 if a value had no entry.
 	SchemaVersion int
 }
 
 func (e *UnknownTypeError) Error() string {
+	if e.SchemaVersion == 0 {
+		return fmt.Sprintf("event type %q is not registered", e.Type)
+	}
 	return fmt.Sprintf("event type %q, schema version %d, is not registered", e.Type, e.SchemaVersion)
 }
 

@@ -23,14 +23,17 @@ type Event struct {
 	// Defaults to 1.
 	SchemaVersion int
 
-	// Data is the encoded event. The store does not look into it. Append does
-	// not change it, nor keep it after it has returned.
+	// Data is the encoded event, up to Config.MaxEventSize bytes. The store does
+	// not look into it. Append does not change it, nor keep it after it has
+	// returned.
 	Data []byte
 
+	// Metadata says where the event came from.
 	Metadata Metadata
 }
 
-// Metadata says where an event came from. Every field may be empty.
+// Metadata says where an event came from. Every field may be empty, and is at
+// most 255 bytes of UTF-8 without NUL.
 type Metadata struct {
 	// CorrelationID is shared by all that one request from outside set going.
 	CorrelationID string
@@ -48,7 +51,8 @@ type Metadata struct {
 	// TraceParent is the W3C trace context in which it was done.
 	TraceParent string
 
-	// Extra are free pairs.
+	// Extra are free pairs: up to 256, keys up to 255 bytes, values up to 8 KiB,
+	// all UTF-8 without NUL.
 	Extra map[string]string
 }
 

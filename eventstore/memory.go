@@ -2,7 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,29 +15,15 @@ type Memory struct {
 	mu      sync.RWMutex
 	log     memoryLog
 	streams map[streamKey]*memoryStream
-	ids     map[idKey]int64 // to the version
-	waiting chan struct{}   // closed by the next append; nil if nobody waits
+	spare   []memoryStream
+	waiting chan struct{} // closed by the next append; nil if nobody waits
 }
 
 type streamKey struct{ tenant, name string }
 
-type idKey struct {
-	stream *memoryStream
-	id     uuid.UUID
-}
-
-type memoryStream struct {
-	head      Head
-	positions []int64 // of version 1, 2, 3...
-	few       [4]int64
-}
-
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{
-		streams: make(map[streamKey]*memoryStream),
-		ids:     make(map[idKey]int64),
-	}
+	return &Memory{streams: make(map[streamKey]*memoryStream)}
 }
 
 // Append implements Driver.
@@ -48,27 +33,27 @@ func (m *Memory) Append(ctx context.Context, writes []Write, results []Appended)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	find := func(i int, id uuid.UUID) (Found, bool) {
-		s := m.streams[streamKey{writes[i].Tenant, writes[i].Stream}]
-		if s == nil {
-			return Found{}, false
-		}
-		version, ok := m.ids[idKey{s, id}]
-		if !ok {
-			return Found{}, false
-		}
-		return Found{Version: version, Position: s.positions[version-1]}, true
+	var few [4]*memoryStream
+	streams := few[:0]
+	for i := range writes {
+		streams = append(streams, m.streams[streamKey{writes[i].Tenant, writes[i].Stream}])
 	}
-	heads := func(i int) Head { return m.head(writes[i].Tenant, writes[i].Stream) }
-	duplicate, err := Check(writes, results, heads, find)
+	duplicate, err := Check(writes, results,
+		func(i int) Head { return streams[i].state() },
+		func(i int, id uuid.UUID) (Found, bool) { return streams[i].find(&m.log, id) },
+	)
 	if err != nil || duplicate {
 		return err
 	}
-	now := time.Now()
+	now := time.Now().Round(0).UTC() // the wall clock alone, as from a database
 	for i := range writes {
-		if len(writes[i].Events) > 0 {
-			results[i].Position = m.write(&writes[i], now)
+		if len(writes[i].Events) == 0 {
+			continue
 		}
+		if streams[i] == nil {
+			streams[i] = m.open(writes[i].Tenant, writes[i].Stream)
+		}
+		results[i].Position = streams[i].write(&m.log, &writes[i], now)
 	}
 	if m.waiting != nil {
 		close(m.waiting)
@@ -78,40 +63,21 @@ func (m *Memory) Append(ctx context.Context, writes []Write, results []Appended)
 }
 
 func (m *Memory) head(tenant, name string) Head {
-	if s := m.streams[streamKey{tenant, name}]; s != nil {
-		return s.head
-	}
-	return Head{First: 1}
+	return m.streams[streamKey{tenant, name}].state()
 }
 
-func (m *Memory) stream(tenant, name string) *memoryStream {
-	key := streamKey{tenant, name}
-	s := m.streams[key]
-	if s == nil {
-		s = &memoryStream{head: Head{First: 1}}
-		s.positions = s.few[:0]
-		m.streams[key] = s
+// open makes a stream. Streams are never dropped, so they are made many at a
+// time.
+func (m *Memory) open(tenant, name string) *memoryStream {
+	if len(m.spare) == 0 {
+		m.spare = make([]memoryStream, 32)
 	}
+	s := &m.spare[0]
+	m.spare = m.spare[1:]
+	s.head = Head{First: 1}
+	s.positions = s.few[:0]
+	m.streams[streamKey{tenant, name}] = s
 	return s
-}
-
-func (m *Memory) write(w *Write, now time.Time) (position int64) {
-	s := m.stream(w.Tenant, w.Stream)
-	for i := range w.Events {
-		r := m.log.add()
-		r.Event = w.Events[i]
-		r.Data = append([]byte(nil), r.Data...)
-		r.Metadata.Extra = maps.Clone(r.Metadata.Extra)
-		r.Stream = w.Stream
-		r.Time = now
-		s.head.Version++
-		r.Version = s.head.Version
-		position = r.Position
-		s.positions = append(s.positions, position)
-		m.ids[idKey{s, r.ID}] = r.Version
-	}
-	s.head.Deleted = false
-	return position
 }
 
 // ReadStream implements Driver.
@@ -162,9 +128,12 @@ func (m *Memory) ReadAll(ctx context.Context, r AllRange) (Page, error) {
 	}
 	var page Page
 	end := min(after+scan, last)
+	if r.AllTenants && len(r.Filter.Types)+len(r.Filter.Categories) == 0 {
+		page.Events = make([]Recorded, 0, min(end-after, int64(r.Max)))
+	}
 	for after < end && len(page.Events) < r.Max {
 		after++
-		if event := m.log.at(after); m.passes(&r, event) {
+		if event := m.log.at(after); r.passes(event) {
 			page.Events = append(page.Events, *event)
 			page.Events[len(page.Events)-1].Checkpoint = NewCheckpoint("", after)
 		}
@@ -174,13 +143,12 @@ func (m *Memory) ReadAll(ctx context.Context, r AllRange) (Page, error) {
 	return page, nil
 }
 
-func (m *Memory) passes(r *AllRange, e *Recorded) bool {
-	if !r.AllTenants && r.Tenant != e.Metadata.Tenant ||
-		len(r.Filter.Types) > 0 && !slices.Contains(r.Filter.Types, e.Type) ||
-		len(r.Filter.Categories) > 0 && !slices.Contains(r.Filter.Categories, Category(e.Stream)) {
-		return false
-	}
-	return e.Version >= m.head(e.Metadata.Tenant, e.Stream).First
+// passes tells whether a page of r has the event.
+func (r *AllRange) passes(e *Recorded) bool {
+	return !e.erased() &&
+		(r.AllTenants || r.Tenant == e.Metadata.Tenant) &&
+		(len(r.Filter.Types) == 0 || slices.Contains(r.Filter.Types, e.Type)) &&
+		(len(r.Filter.Categories) == 0 || slices.Contains(r.Filter.Categories, Category(e.Stream)))
 }
 
 // Wait implements Driver.
@@ -216,11 +184,13 @@ func (m *Memory) Erase(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return err
 	}
-	s := m.stream(e.Tenant, e.Stream)
+	s := m.streams[streamKey{e.Tenant, e.Stream}]
+	if s == nil {
+		s = m.open(e.Tenant, e.Stream)
+	}
 	s.head = head
 	for version := old.First; version < head.First; version++ {
-		r := m.log.at(s.positions[version-1])
-		r.Data, r.Metadata.Extra = nil, nil
+		m.log.at(s.positions[version-1]).erase()
 	}
 	return nil
 }
@@ -238,57 +208,9 @@ func (m *Memory) Count(ctx context.Context, r AllRange) (int64, error) {
 	}
 	var n int64
 	for position := after + 1; position <= m.log.len(); position++ {
-		if m.passes(&r, m.log.at(position)) {
+		if r.passes(m.log.at(position)) {
 			n++
 		}
 	}
 	return n, nil
-}
-
-// own gives a page its own bytes, so that no reader can change what is stored.
-func own(page []Recorded) {
-	total := 0
-	for i := range page {
-		total += len(page[i].Data)
-	}
-	bytes := make([]byte, 0, total)
-	for i := range page {
-		r := &page[i]
-		start := len(bytes)
-		bytes = append(bytes, r.Data...)
-		r.Data = bytes[start:len(bytes):len(bytes)]
-		r.Metadata.Extra = maps.Clone(r.Metadata.Extra)
-	}
-}
-
-// memoryLog holds all events by position, in chunks, so that it never copies
-// what it has.
-type memoryLog struct{ chunks [][]Recorded }
-
-const chunkSize = 256
-
-func (l *memoryLog) len() int64 {
-	if len(l.chunks) == 0 {
-		return 0
-	}
-	last := len(l.chunks) - 1
-	return int64(last*chunkSize + len(l.chunks[last]))
-}
-
-// add returns the next event, with its Position.
-func (l *memoryLog) add() *Recorded {
-	last := len(l.chunks) - 1
-	if last < 0 || len(l.chunks[last]) == chunkSize {
-		l.chunks = append(l.chunks, make([]Recorded, 0, chunkSize))
-		last++
-	}
-	l.chunks[last] = append(l.chunks[last], Recorded{})
-	r := &l.chunks[last][len(l.chunks[last])-1]
-	r.Position = l.len()
-	return r
-}
-
-func (l *memoryLog) at(position int64) *Recorded {
-	i := int(position - 1)
-	return &l.chunks[i/chunkSize][i%chunkSize]
 }

@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	maxStreamName = 512
-	maxName       = 255
-	maxFreeText   = 8 << 10
+	maxStreamName    = 512
+	maxName          = 255
+	maxSchemaVersion = 1<<31 - 1
+	maxExtra         = 256
+	maxFreeText      = 8 << 10
 )
 
 // Config sets up a Store. The zero Config works.
@@ -61,6 +63,7 @@ type AppendInfo struct {
 type Store struct {
 	driver Driver
 	config Config
+	ids    *ids
 	calls  sync.Pool
 }
 
@@ -80,14 +83,14 @@ func New(driver Driver, config Config) *Store {
 	if config.MaxAppendEvents == 0 {
 		config.MaxAppendEvents = 10_000
 	}
-	return &Store{driver: driver, config: config}
+	return &Store{driver: driver, config: config, ids: new(ids)}
 }
 
 // ForTenant returns a Store like this one for the streams of one tenant.
 func (s *Store) ForTenant(tenant string) *Store {
 	config := s.config
 	config.Tenant = tenant
-	return &Store{driver: s.driver, config: config}
+	return &Store{driver: s.driver, config: config, ids: s.ids}
 }
 
 // Tenant returns the tenant of this Store, "" for none.
@@ -196,11 +199,7 @@ func (s *Store) prepareEvents(w *Write) error {
 			return err
 		}
 		if e.ID == uuid.Nil {
-			id, err := uuid.NewV7()
-			if err != nil {
-				return fmt.Errorf("new event ID: %w", err)
-			}
-			e.ID = id
+			e.ID = s.ids.next()
 		}
 		if e.SchemaVersion == 0 {
 			e.SchemaVersion = 1
@@ -237,7 +236,7 @@ func (s *Store) checkEvent(stream string, i int, e *Event) error {
 	if e.Type == "" {
 		return invalidf("stream %q: event %d has no Type", stream, i)
 	}
-	if e.SchemaVersion < 0 || e.SchemaVersion > 1<<31-1 {
+	if e.SchemaVersion < 0 || e.SchemaVersion > maxSchemaVersion {
 		return invalidf("stream %q: event %d (%.80q) has SchemaVersion %d", stream, i, e.Type, e.SchemaVersion)
 	}
 	if len(e.Data) > s.config.MaxEventSize {
@@ -249,19 +248,20 @@ func (s *Store) checkEvent(stream string, i int, e *Event) error {
 		return s.foreignTenant(stream, m.Tenant)
 	}
 	m.Tenant = s.config.Tenant
-	for _, field := range [...]struct {
-		name, value string
-		limit       int
-	}{
-		{"Type", e.Type, maxName},
-		{"CorrelationID", m.CorrelationID, maxName},
-		{"CausationID", m.CausationID, maxName},
-		{"Actor", m.Actor, maxName},
-		{"TraceParent", m.TraceParent, maxName},
+	for _, field := range [...]struct{ name, value string }{
+		{"Type", e.Type},
+		{"CorrelationID", m.CorrelationID},
+		{"CausationID", m.CausationID},
+		{"Actor", m.Actor},
+		{"TraceParent", m.TraceParent},
 	} {
-		if err := checkText(field.name, field.value, field.limit); err != nil {
+		if err := checkText(field.name, field.value, maxName); err != nil {
 			return invalidf("stream %q: event %d (%.80q): %s", stream, i, e.Type, err)
 		}
+	}
+	if len(m.Extra) > maxExtra {
+		return invalidf("stream %q: event %d (%.80q) has %d pairs in Extra, the limit is %d",
+			stream, i, e.Type, len(m.Extra), maxExtra)
 	}
 	for key, value := range m.Extra {
 		if checkText("key", key, maxName) != nil || checkText("value", value, maxFreeText) != nil {

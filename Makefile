@@ -6,6 +6,8 @@ SHELL       := bash
 MAKEFLAGS   += --no-builtin-rules
 .SUFFIXES:
 .DEFAULT_GOAL := help
+# go test uses all cores by itself, and what it needs is installed before it.
+.NOTPARALLEL:
 
 # Modules with code, as paths: ". ./adapters/sqlite ...". A module that holds
 # only pinned versions, such as tools, has nothing to build or to test.

@@ -6,5 +6,6 @@ func groups() []group {
 		modeGroup(),
 		idempotencyGroup(),
 		racingGroup(),
+		randomGroup(),
 	}
 }

@@ -6,6 +6,9 @@ func groups() []group {
 		modeGroup(),
 		idempotencyGroup(),
 		racingGroup(),
+		readGroup(),
+		contentGroup(),
+		readAllGroup(),
 		randomGroup(),
 	}
 }

@@ -119,9 +119,3 @@ func (e *invalidError) Retryable() bool      { return false }
 func invalidf(format string, args ...any) error {
 	return &invalidError{reason: fmt.Sprintf(format, args...)}
 }
-
-// permanent tells that an error says of itself that trying again is no use.
-func permanent(err error) bool {
-	var known interface{ Retryable() bool }
-	return errors.As(err, &known) && !known.Retryable()
-}

@@ -72,9 +72,10 @@ type Target[Tx any] interface {
 	//	Retired   a Building version stops
 	//	Dropped   a Building or Retired version stops, and its tables are removed
 	//
-	// Setting the status that a version has changes nothing. It returns
-	// ErrActive for a version that is Active, ErrNoVersion if there is no such
-	// record, and an error that matches ErrInvalid for anything else.
+	// CheckStatus decides which change is allowed. Setting the status that a
+	// version has changes nothing, nor does Building for an Active one. It
+	// returns ErrActive for a version that is Active, ErrNoVersion if there is
+	// no such record, and an error that matches ErrInvalid for anything else.
 	SetStatus(ctx context.Context, projection string, version int, status Status) error
 }
 
@@ -144,37 +145,4 @@ type Record struct {
 	// nobody does.
 	Owner     string
 	Remaining time.Duration
-}
-
-// Status is where a version of a projection stands.
-type Status uint8
-
-const (
-	// Building is a version that nobody reads yet: it has not caught up.
-	Building Status = iota + 1
-
-	// Active is the version that is read. A projection has one at most.
-	Active
-
-	// Retired is a version that another one has taken the place of. It no longer
-	// moves, but is still there.
-	Retired
-
-	// Dropped is a version whose tables are gone.
-	Dropped
-)
-
-func (s Status) String() string {
-	switch s {
-	case Building:
-		return "building"
-	case Active:
-		return "active"
-	case Retired:
-		return "retired"
-	case Dropped:
-		return "dropped"
-	default:
-		return "invalid status"
-	}
 }

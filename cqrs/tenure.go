@@ -1,0 +1,205 @@
+package cqrs
+
+import (
+	"context"
+	"time"
+
+	"github.com/parlance-go/parlance/eventstore"
+)
+
+// tenure is the time during which a run owns the projection.
+type tenure[Tx any] struct {
+	*run[Tx]
+	lease Lease
+	renew *time.Timer
+
+	// passed is how far reading has got. It is ahead of the lease's checkpoint
+	// by events that the filter kept from us; these are not worth a transaction.
+	passed eventstore.Checkpoint
+}
+
+// tenure acquires the projection and applies events until ctx is done, something
+// fails, or a CatchUp has caught up.
+func (r *run[Tx]) tenure(ctx context.Context) error {
+	lease, err := r.target.Acquire(ctx, Claim{
+		Projection: r.projection.Name, Version: r.projection.Version, Tables: r.projection.Tables,
+		Owner: r.owner, Duration: r.config.LeaseDuration,
+	})
+	if err != nil {
+		return err
+	}
+	t := &tenure[Tx]{run: r, lease: lease, renew: time.NewTimer(r.config.LeaseDuration / 3)}
+	defer t.renew.Stop()
+	defer t.release(ctx)
+	r.changed(ctx, Change{Part: Owning, Epoch: lease.Epoch})
+	if lease.Fresh {
+		if err := t.setup(ctx); err != nil {
+			return err
+		}
+	}
+	t.passed = t.lease.Checkpoint
+	r.meter.done, r.meter.since = t.lease.Applied, time.Now()
+
+	reader := read(ctx, r.store, t.passed, r.projection.Filter)
+	defer reader.stop()
+	if r.config.Hooks.Progress != nil && r.meter.total.Load() == 0 {
+		after, done := t.passed, t.lease.Applied
+		counter := beside(ctx, func(ctx context.Context) {
+			r.meter.count(ctx, r.store, after, r.projection.Filter, done)
+		})
+		defer counter.stop()
+	}
+	return t.serve(ctx, reader)
+}
+
+func (t *tenure[Tx]) serve(ctx context.Context, reader *reader) error {
+	for {
+		select {
+		case batch, ok := <-reader.batches:
+			if !ok {
+				return t.end(ctx, reader)
+			}
+			if err := t.take(ctx, batch); err != nil {
+				return err
+			}
+			if batch.Live && t.untilLive {
+				return t.flush(ctx)
+			}
+		case <-t.renew.C:
+			if err := t.update(ctx, Step{Checkpoint: t.passed}, nil); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return t.end(ctx, reader)
+		}
+	}
+}
+
+// end returns why the tenure is over, never nil.
+func (t *tenure[Tx]) end(ctx context.Context, reader *reader) error {
+	if ctx.Err() == nil {
+		return reader.why()
+	}
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// take applies a batch, and makes the version the active one if that is the
+// last thing it lacked.
+func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
+	for events := batch.Events; len(events) > 0; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n := min(len(events), t.size)
+		step := Step{Checkpoint: events[n-1].Checkpoint, Applied: int64(n)}
+		if n == len(events) {
+			step.Checkpoint = batch.Checkpoint
+		}
+		if err := t.apply(ctx, step, events[:n]); err != nil {
+			return err
+		}
+		t.passed = step.Checkpoint
+		t.size = min(t.size*2, t.config.BatchSize)
+		last := events[n-1].Time
+		t.meter.applied(n, last)
+		events = events[n:]
+		if len(events) > 0 || !batch.Live {
+			t.report(ctx, last, false)
+		}
+	}
+	t.passed = batch.Checkpoint
+	if !batch.Live {
+		return nil
+	}
+	if t.lease.Status == Building {
+		if err := t.activate(ctx); err != nil {
+			return err
+		}
+	}
+	t.failures = 0
+	t.report(ctx, time.Time{}, true)
+	return nil
+}
+
+func (t *tenure[Tx]) activate(ctx context.Context) error {
+	err := t.update(ctx, Step{Checkpoint: t.passed, Activate: true}, nil)
+	t.barred = err != nil
+	if err != nil {
+		return err
+	}
+	t.changed(ctx, Change{Part: Switched, Epoch: t.lease.Epoch})
+	return nil
+}
+
+func (t *tenure[Tx]) apply(ctx context.Context, step Step, events []eventstore.Recorded) error {
+	var failed error
+	err := t.update(ctx, step, func(ctx context.Context, tx Tx) error {
+		if err := t.projection.Apply(ctx, tx, t.lease.Model, events); err != nil {
+			failed = applyError(events, err)
+			return failed
+		}
+		return nil
+	})
+	if err == nil {
+		if !t.barred {
+			t.failures = 0
+		}
+		return nil
+	}
+	t.size = max(1, len(events)/2)
+	if failed != nil {
+		err = failed
+	}
+	t.report(ctx, events[0].Time, false)
+	return err
+}
+
+// setup makes the tables of a fresh version.
+func (t *tenure[Tx]) setup(ctx context.Context) (err error) {
+	var start eventstore.Checkpoint
+	if t.fromNow {
+		if start, err = t.store.Now(ctx); err != nil {
+			return err
+		}
+	}
+	var write func(context.Context, Tx) error
+	if t.projection.Setup != nil {
+		write = func(ctx context.Context, tx Tx) error { return t.projection.Setup(ctx, tx, t.lease.Model) }
+	}
+	return t.update(ctx, Step{Checkpoint: start}, write)
+}
+
+// update runs a transaction to its end, also when ctx is done meanwhile.
+func (t *tenure[Tx]) update(ctx context.Context, step Step, write func(context.Context, Tx) error) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), t.config.LeaseDuration/2, errTooLong)
+	defer cancel()
+	lease, err := t.target.Update(ctx, t.lease, step, write)
+	if err != nil {
+		return err
+	}
+	t.lease = lease
+	t.renew.Reset(t.config.LeaseDuration / 3)
+	return nil
+}
+
+// flush stores what has been passed.
+func (t *tenure[Tx]) flush(ctx context.Context) error {
+	if t.passed == t.lease.Checkpoint {
+		return nil
+	}
+	return t.update(ctx, Step{Checkpoint: t.passed}, nil)
+}
+
+// release gives ownership away, so that nobody has to wait for the lease to run
+// out. It is a courtesy: what it fails to do, time does.
+func (t *tenure[Tx]) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(t.config.LeaseDuration, 5*time.Second))
+	defer cancel()
+	if err := t.target.Release(ctx, t.lease); err != nil {
+		t.config.Logger.WarnContext(ctx, "projection not released",
+			"projection", t.projection.Name, "version", t.projection.Version, "error", err)
+	}
+}

@@ -1,0 +1,230 @@
+package aggregate_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/parlance-go/parlance/eventstore"
+	"github.com/parlance-go/parlance/eventstore/aggregate"
+	"github.com/parlance-go/parlance/internal/assert"
+)
+
+var errLost = errors.New("connection reset by peer")
+
+// once returns a function that fails the first time.
+func once(err error) func([]eventstore.Write) error {
+	return func([]eventstore.Write) error {
+		first := err
+		err = nil
+		return first
+	}
+}
+
+// withSnapshots are the setups in which a command that comes again must be
+// recognised: with all events before it, or only with a snapshot above them.
+var withSnapshots = map[string]func(*accountConfig){
+	"log": func(*accountConfig) {},
+	"snapshots": func(c *accountConfig) {
+		c.Snapshots, c.SnapshotEvery = aggregate.NewMemorySnapshots(10), 1
+	},
+}
+
+// The append commits, its answer is lost, and the command is sent again.
+func TestCommandAnswerLost(t *testing.T) {
+	for name, setup := range withSnapshots {
+		t.Run(name, func(t *testing.T) {
+			driver := &faulty{Driver: eventstore.NewMemory()}
+			repository, _ := newAccounts(t, driver, setup)
+			_, err := repository.Handle(t.Context(), "1", deposit{10})
+			assert.NoError(t, err)
+
+			driver.afterAppend = once(errLost)
+			ctx := eventstore.WithCommandID(t.Context(), "c-1")
+			_, err = repository.Handle(ctx, "1", withdraw{10})
+			assert.ErrorIs(t, err, errLost)
+			result, err := repository.Handle(ctx, "1", withdraw{10})
+			assert.NoError(t, err)
+			assert.Equal(t, result, aggregate.Result[account, accountEvent]{
+				State: account{Moves: []int{10, -10}}, Version: 2,
+				Events: []accountEvent{withdrawn{10}}, Repeated: true,
+			})
+		})
+	}
+}
+
+// The command comes again after others, when it would be refused, would lead
+// to nothing, or to more or fewer events than the first time.
+func TestCommandRedelivered(t *testing.T) {
+	for name, setup := range withSnapshots {
+		for _, again := range []accountCommand{exchange{20, 15}, withdraw{1000}, look{}, deposit{1}, thrice{}} {
+			t.Run(name+"/"+typeName(again), func(t *testing.T) {
+				decider := accounts
+				decider.Decide = func(a account, c accountCommand) ([]accountEvent, error) {
+					if c == (thrice{}) {
+						return []accountEvent{deposited{1}, deposited{1}, deposited{1}}, nil
+					}
+					return accounts.Decide(a, c)
+				}
+				config := accountConfig{
+					Store:    eventstore.New(eventstore.NewMemory(), eventstore.Config{}),
+					Category: "account", Events: accountEvents(t),
+				}
+				setup(&config)
+				repository, err := aggregate.NewRepository(decider, config)
+				assert.NoError(t, err)
+				ctx := eventstore.WithCommandID(t.Context(), "c-1")
+				first, err := repository.Handle(ctx, "1", exchange{20, 15})
+				assert.NoError(t, err)
+				assert.False(t, first.Repeated)
+				for i := range 5 {
+					_, err := repository.Handle(eventstore.WithCommandID(ctx, "c-2-"+strconv.Itoa(i)), "1", deposit{1})
+					assert.NoError(t, err)
+				}
+				result, err := repository.Handle(ctx, "1", again)
+				assert.NoError(t, err)
+				assert.True(t, result.Repeated)
+				assert.Equal(t, result.Events, first.Events)
+				assert.Equal(t, result.Version, 7)
+				assert.Equal(t, result.State.Balance, 10)
+
+				// Elsewhere, the same ID is another command.
+				other, err := repository.Handle(ctx, "2", deposit{1})
+				assert.NoError(t, err)
+				assert.False(t, other.Repeated)
+			})
+		}
+	}
+}
+
+type thrice struct{}
+
+func (thrice) accountCommand() {}
+
+func typeName(c accountCommand) string {
+	switch c.(type) {
+	case exchange:
+		return "same"
+	case withdraw:
+		return "refused"
+	case look:
+		return "nothing"
+	case deposit:
+		return "fewer"
+	default:
+		return "more"
+	}
+}
+
+// What was refused leaves no trace.
+func TestCommandRefusedIsDecidedAgain(t *testing.T) {
+	for name, setup := range withSnapshots {
+		t.Run(name, func(t *testing.T) {
+			repository, _ := newAccounts(t, eventstore.NewMemory(), setup)
+			ctx := eventstore.WithCommandID(t.Context(), "c-1")
+			_, err := repository.Handle(t.Context(), "1", deposit{1})
+			assert.NoError(t, err)
+			_, err = repository.Handle(ctx, "1", withdraw{5})
+			assert.ErrorIs(t, err, errInsufficient)
+			_, err = repository.Handle(t.Context(), "1", deposit{9})
+			assert.NoError(t, err)
+			result, err := repository.Handle(ctx, "1", withdraw{5})
+			assert.NoError(t, err)
+			assert.False(t, result.Repeated)
+			assert.Equal(t, result.State.Balance, 5)
+		})
+	}
+}
+
+// The same command is delivered to many at once: one effect, and all are told
+// the same.
+func TestCommandDeliveredAtOnce(t *testing.T) {
+	for name, setup := range withSnapshots {
+		t.Run(name, func(t *testing.T) {
+			repository, _ := newAccounts(t, eventstore.NewMemory(), setup)
+			for round := range 20 {
+				ctx := eventstore.WithCommandID(t.Context(), "c-"+strconv.Itoa(round))
+				var wg sync.WaitGroup
+				for range 8 {
+					wg.Go(func() {
+						result, err := repository.Handle(ctx, "1", exchange{3, 2})
+						if err != nil || len(result.Events) != 2 || result.State.Balance != round+1 || result.Version != int64(2*round+2) {
+							t.Errorf("round %d: %+v, %v", round, result, err)
+						}
+					})
+				}
+				wg.Wait()
+			}
+		})
+	}
+}
+
+// Two deliveries load the same state, and one is faster.
+func TestCommandOvertakenByItself(t *testing.T) {
+	for _, command := range []accountCommand{deposit{1}, exchange{5, 5}} {
+		driver := &faulty{Driver: eventstore.NewMemory()}
+		repository, _ := newAccounts(t, driver)
+		ctx := eventstore.WithCommandID(t.Context(), "c-1")
+		driver.beforeAppend = func([]eventstore.Write) error {
+			driver.beforeAppend = nil
+			_, err := repository.Handle(ctx, "1", deposit{7})
+			return err
+		}
+		result, err := repository.Handle(ctx, "1", command)
+		assert.NoError(t, err)
+		assert.Equal(t, result, aggregate.Result[account, accountEvent]{
+			State: account{Balance: 7, Moves: []int{7}}, Version: 1,
+			Events: []accountEvent{deposited{7}}, Repeated: true,
+		})
+	}
+}
+
+// The events of the command are erased, and their IDs are not forgotten.
+func TestCommandAfterDeletion(t *testing.T) {
+	for _, again := range []accountCommand{exchange{5, 5}, withdraw{1}, look{}} {
+		repository, store := newAccounts(t, eventstore.NewMemory())
+		ctx := eventstore.WithCommandID(t.Context(), "c-1")
+		_, err := repository.Handle(ctx, "1", exchange{5, 5})
+		assert.NoError(t, err)
+		assert.NoError(t, store.Delete(ctx, "account-1", eventstore.Any))
+		result, err := repository.Handle(ctx, "1", again)
+		assert.NoError(t, err)
+		assert.Equal(t, result, aggregate.Result[account, accountEvent]{Version: 2, Repeated: true})
+	}
+}
+
+// Without a command ID, the outcome is the caller's to find out.
+func TestCommandWithoutIDIsNotRepeated(t *testing.T) {
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	repository, _ := newAccounts(t, driver)
+	driver.afterAppend = once(errLost)
+	_, err := repository.Handle(t.Context(), "1", deposit{1})
+	assert.ErrorIs(t, err, errLost)
+	result, err := repository.Handle(t.Context(), "1", deposit{1})
+	assert.NoError(t, err)
+	assert.Equal(t, result.Version, 2)
+}
+
+func TestCommandsOfTenantsAreApart(t *testing.T) {
+	driver := eventstore.NewMemory()
+	ids := make(map[string]string)
+	for _, tenant := range []string{"", "a", "b"} {
+		var store *eventstore.Store
+		repository, _ := newAccounts(t, driver, func(c *accountConfig) {
+			c.Store = c.Store.ForTenant(tenant)
+			store = c.Store
+		})
+		ctx := eventstore.WithCommandID(context.Background(), "c-1")
+		result, err := repository.Handle(ctx, "1", deposit{1})
+		assert.NoError(t, err)
+		assert.False(t, result.Repeated)
+		for event, err := range store.Read(ctx, "account-1", 1) {
+			assert.NoError(t, err)
+			assert.Equal(t, ids[event.ID.String()], "", "tenant %q", tenant)
+			ids[event.ID.String()] = "used"
+		}
+	}
+	assert.Equal(t, len(ids), 3)
+}

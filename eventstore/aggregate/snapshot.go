@@ -54,24 +54,32 @@ var (
 // log, or a blank one.
 func (e *engine[S, E]) begin(ctx context.Context, stream string) *loaded[S] {
 	if e.Snapshots != nil {
-		snapshot, err := e.Snapshots.Load(ctx, e.key(stream))
-		if err == nil && snapshot.Version > 0 {
-			var state S
-			if state, err = e.StateCodec.Decode(snapshot.Data); err == nil {
-				if e.named != nil {
-					e.named(state, stream)
-				}
-				return &loaded[S]{
-					place: place{version: snapshot.Version, last: snapshot.EventID},
-					state: state, snapshot: snapshot.Version, partial: true,
-				}
-			}
-		}
+		snapshot, state, err := e.restore(ctx, stream)
 		if err != nil {
 			e.told(ctx, stream, snapshot.Version, fmt.Errorf("aggregate: load snapshot of %q: %w", stream, err))
+		} else if snapshot.Version > 0 {
+			return &loaded[S]{
+				place: place{version: snapshot.Version, last: snapshot.EventID},
+				state: state, snapshot: snapshot.Version, partial: true,
+			}
 		}
 	}
 	return &loaded[S]{state: e.initial(stream)}
+}
+
+func (e *engine[S, E]) restore(ctx context.Context, stream string) (snapshot Snapshot, state S, err error) {
+	snapshot, err = e.Snapshots.Load(ctx, e.key(stream))
+	switch {
+	case err != nil || snapshot.Version == 0:
+		return snapshot, state, err
+	case snapshot.Version < 0 || snapshot.EventID == uuid.Nil:
+		return snapshot, state, fmt.Errorf("it ends with version %d, event %s", snapshot.Version, snapshot.EventID)
+	}
+	state, err = e.StateCodec.Decode(snapshot.Data)
+	if err == nil && e.named != nil {
+		e.named(state, stream)
+	}
+	return snapshot, state, err
 }
 
 // take returns a snapshot, or nil if none is due.

@@ -122,7 +122,7 @@ func CheckErasure(e Erasure, head Head) (Head, error) {
 		head.First = max(head.First, e.Before)
 		return head, nil
 	case Tombstone:
-		head.Tombstoned = true
+		head.Deleted, head.Tombstoned = false, true
 	case Delete:
 		head.Deleted = true
 	default:

@@ -88,7 +88,8 @@ type Head struct {
 	// Deleted tells that the stream was deleted and not appended to since.
 	Deleted bool
 
-	// Tombstoned tells that the stream is closed for ever.
+	// Tombstoned tells that the stream is closed for ever. It is not Deleted
+	// then.
 	Tombstoned bool
 }
 

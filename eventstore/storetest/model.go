@@ -226,7 +226,7 @@ func (m *Model) Head(stream string) eventstore.Head { return m.peek(stream).head
 func (s *modelStream) version() int64 { return int64(len(s.events)) }
 
 func (s *modelStream) head() eventstore.Head {
-	return eventstore.Head{Version: s.version(), First: s.first, Deleted: s.deleted, Tombstoned: s.tombstoned}
+	return eventstore.Head{Version: s.version(), First: s.first, Deleted: s.deleted && !s.tombstoned, Tombstoned: s.tombstoned}
 }
 
 // is tells whether the stream is as expected. Of a tombstoned one that is asked

@@ -175,8 +175,8 @@ func (c modeCell) after(op Op, outcome Outcome, head eventstore.Head) eventstore
 		}
 	case Erase:
 		head.First = head.Version + 1
-		head.Deleted = head.Deleted || op.Kind == eventstore.Delete
 		head.Tombstoned = head.Tombstoned || op.Kind == eventstore.Tombstone
+		head.Deleted = !head.Tombstoned
 	}
 	return head
 }

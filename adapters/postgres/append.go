@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parlance-go/parlance/eventstore"
+)
+
+// appendKind is one way in which a statement finds the stream to append to.
+type appendKind int
+
+const (
+	appendAny      appendKind = iota // creates the stream if need be
+	appendNew                        // creates it, or reopens it
+	appendExisting                   // finds it
+	appendKinds
+)
+
+func kindOf(expected eventstore.Expected) appendKind {
+	switch {
+	case expected == eventstore.Any:
+		return appendAny
+	case expected == eventstore.NoStream:
+		return appendNew
+	default:
+		return appendExisting
+	}
+}
+
+// bounds are the versions at which an existing stream is as expected.
+func bounds(expected eventstore.Expected) (low, high int64) {
+	if n, exact := expected.Version(); exact {
+		return n, n
+	}
+	return 1, math.MaxInt64
+}
+
+// An append of one event is one round trip. Statements only do what is
+// certainly right: no row means that eventstore.Check must decide, and a unique
+// violation that an ID has been used before.
+//
+// $1 base, $2 tenant, $3 stream, then the event; $13 and $14 are the bounds of
+// appendExisting. The stream's row is locked before the sequence is asked, so
+// that seq grows within a stream.
+const (
+	appendOneUpsertSQL = `
+WITH s AS (
+    INSERT INTO {schema}.streams AS s (tenant, stream, version, ord)
+    VALUES ($2, $3, 1, pg_current_xact_id()::text::bigint + $1)
+    ON CONFLICT (tenant, stream) DO UPDATE
+    SET version = s.version + 1, ord = greatest(s.ord, excluded.ord), state = 0
+    WHERE {open}
+    RETURNING s.version, s.ord
+)`
+
+	appendOneUpdateSQL = `
+WITH s AS (
+    UPDATE {schema}.streams AS s
+    SET version = s.version + 1, ord = greatest(s.ord, pg_current_xact_id()::text::bigint + $1), state = 0
+    WHERE s.tenant = $2 AND s.stream = $3 AND {open}
+    RETURNING s.version, s.ord
+)`
+
+	appendOneEventSQL = `
+INSERT INTO {schema}.events (version, seq, ord, xid, event_id, schema_version, tenant, stream, type, data,
+    correlation_id, causation_id, actor, traceparent, extra)
+SELECT s.version, nextval('{schema}.events_seq'), s.ord, pg_current_xact_id()::text::bigint + $1,
+    $4, $5, $2, $3, $6, $7, $8, $9, $10, $11, $12
+FROM s RETURNING version, seq`
+)
+
+// open is the condition that makes the stream's row s as expected.
+func (k appendKind) open(low, high string) string {
+	switch k {
+	case appendAny:
+		return "s.state < 2"
+	case appendNew:
+		return "(s.state = 1 OR s.state = 0 AND s.version = 0)"
+	default:
+		return strings.NewReplacer("low", low, "high", high).Replace(
+			"s.version BETWEEN low AND high AND (s.state = 0 OR s.state = 1 AND low = high)")
+	}
+}
+
+func appendOne(k appendKind) string {
+	find := appendOneUpsertSQL
+	if k == appendExisting {
+		find = appendOneUpdateSQL
+	}
+	return strings.Replace(find, "{open}", k.open("$13::bigint", "$14::bigint"), 1) + appendOneEventSQL
+}
+
+// Append implements eventstore.Driver.
+//
+// With one stream it costs one round trip; while other appends are under way it
+// joins the next statement, and shares its commit. With several streams, with
+// none to write, or when the stream is not as expected, it costs two.
+func (s *EventStore) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	done, err := false, error(nil)
+	if len(writes) == 1 && len(writes[0].Events) > 0 {
+		done, err = s.appenders[kindOf(writes[0].Expected)].append(ctx, &writes[0], &results[0])
+	}
+	if !done && err == nil {
+		err = s.appendCarefully(ctx, writes, results)
+	}
+	if err != nil {
+		return caused(ctx, err)
+	}
+	s.appended()
+	return nil
+}
+
+// appendAlone runs the statement of one write. It returns false if the append
+// must be decided with care.
+func (s *EventStore) appendAlone(ctx context.Context, kind appendKind, w *eventstore.Write, result *eventstore.Appended) (bool, error) {
+	if len(w.Events) > 1 {
+		group := []*pending{{write: *w}}
+		if err := s.appendGroup(ctx, kind, group); err != nil {
+			return false, err
+		}
+		*result = group[0].result
+		return group[0].done, nil
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	e := &w.Events[0]
+	extra, err := encodeExtra(e.Metadata.Extra)
+	if err != nil {
+		return false, err
+	}
+	args := []any{
+		conn.epoch.base, w.Tenant, w.Stream,
+		[16]byte(e.ID), int32(e.SchemaVersion), e.Type, notNil(e.Data), //nolint:gosec // the Store bounds SchemaVersion
+		e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, e.Metadata.TraceParent, extra,
+	}
+	if kind == appendExisting {
+		low, high := bounds(w.Expected)
+		args = append(args, low, high)
+	}
+	err = conn.QueryRow(ctx, s.sql.appendOne[kind], args...).Scan(&result.Version, &result.Position)
+	if errors.Is(err, pgx.ErrNoRows) || contended(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// notNil tells empty data from erased data, which is NULL.
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
+}

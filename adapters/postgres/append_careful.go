@@ -1,0 +1,226 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parlance-go/parlance/eventstore"
+)
+
+const (
+	// streamsMakeSQL gives absent streams a row to lock, at version 0. The order
+	// of names is the order of locks in all statements.
+	streamsMakeSQL = `
+INSERT INTO {schema}.streams (tenant, stream, version)
+SELECT tenant, stream, 0 FROM unnest($1::text[], $2::text[]) AS w (tenant, stream)
+ORDER BY tenant COLLATE "C", stream COLLATE "C"
+ON CONFLICT DO NOTHING`
+
+	streamsLockSQL = `
+SELECT s.stream, s.version, s.first, s.state
+FROM unnest($1::text[], $2::text[]) AS w (tenant, stream)
+JOIN {schema}.streams s ON s.tenant = w.tenant AND s.stream = w.stream
+ORDER BY s.tenant, s.stream FOR UPDATE OF s`
+
+	idsFindSQL = `
+SELECT e.stream, e.event_id, e.version, e.seq
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS w (tenant, stream, id)
+JOIN {schema}.events e ON e.tenant = w.tenant AND e.stream = w.stream AND e.event_id = w.id`
+
+	// recordWriteSQL appends to one stream whose row is locked.
+	recordWriteSQL = `
+WITH x AS MATERIALIZED (SELECT $1::bigint + pg_current_xact_id()::text::bigint AS xid),
+s AS (
+    UPDATE {schema}.streams AS s
+    SET version = $4, ord = greatest(s.ord, xid), state = 0
+    FROM x WHERE s.tenant = $2 AND s.stream = $3
+    RETURNING s.ord
+),
+e AS (
+    INSERT INTO {schema}.events (version, seq, ord, xid, event_id, schema_version, tenant, stream, type, data,
+        correlation_id, causation_id, actor, traceparent, extra)
+    SELECT d.version, nextval('{schema}.events_seq'), s.ord, xid, d.event_id, d.schema_version, $2, $3, d.type, d.data,
+        d.correlation_id, d.causation_id, d.actor, d.traceparent, d.extra
+    FROM s, x, (
+        SELECT $4::bigint - $5::bigint + k AS version, event_id, schema_version, type, data,
+            correlation_id, causation_id, actor, traceparent, extra
+        FROM unnest($6::uuid[], $7::integer[], $8::text[], $9::bytea[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY
+            AS d (event_id, schema_version, type, data, correlation_id, causation_id, actor, traceparent, extra, k)
+        ORDER BY k
+    ) AS d
+    RETURNING seq
+)
+SELECT max(seq) FROM e`
+)
+
+const maxCarefulTries = 10
+
+// appendCarefully locks all the streams and lets eventstore.Check decide, in a
+// transaction of four round trips. One that loses to another transaction is
+// tried again.
+func (s *EventStore) appendCarefully(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	for try := 1; ; try++ {
+		err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+			return s.appendIn(ctx, tx, conn.epoch, writes, results)
+		})
+		if err == nil || !contended(err) || try == maxCarefulTries || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// appendIn appends in a transaction.
+func (s *EventStore) appendIn(ctx context.Context, tx pgx.Tx, e *epoch, writes []eventstore.Write, results []eventstore.Appended) error {
+	state, err := s.lockStreams(ctx, tx, writes)
+	if err != nil {
+		return err
+	}
+	duplicate, err := eventstore.Check(writes, results,
+		func(i int) eventstore.Head { return state.heads[writes[i].Stream] },
+		func(i int, id uuid.UUID) (eventstore.Found, bool) {
+			found, ok := state.ids[streamID{writes[i].Stream, id}]
+			return found, ok
+		})
+	if err != nil || duplicate {
+		return err
+	}
+	var batch pgx.Batch
+	for i := range writes {
+		if len(writes[i].Events) == 0 {
+			continue
+		}
+		rows, err := newAppendRows([]*pending{{write: writes[i]}})
+		if err != nil {
+			return err
+		}
+		batch.Queue(s.sql.recordWrite, e.base, writes[i].Tenant, writes[i].Stream,
+			results[i].Version, int64(len(writes[i].Events)),
+			rows.ids, rows.schemas, rows.types, rows.data,
+			rows.correlations, rows.causations, rows.actors, rows.traces, rows.extras,
+		).QueryRow(func(row pgx.Row) error { return row.Scan(&results[i].Position) })
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, &batch).Close()
+}
+
+// streamState is what Check asks about locked streams of one tenant.
+type streamState struct {
+	heads map[string]eventstore.Head
+	ids   map[streamID]eventstore.Found
+}
+
+type streamID struct {
+	stream string
+	id     uuid.UUID
+}
+
+func (s *EventStore) lockStreams(ctx context.Context, tx pgx.Tx, writes []eventstore.Write) (streamState, error) {
+	state := streamState{heads: make(map[string]eventstore.Head, len(writes)), ids: make(map[streamID]eventstore.Found)}
+	var tenants, streams, idTenants, idStreams []string
+	var ids [][16]byte
+	for i := range writes {
+		w := &writes[i]
+		tenants, streams = append(tenants, w.Tenant), append(streams, w.Stream)
+		for j := range w.Events {
+			idTenants, idStreams = append(idTenants, w.Tenant), append(idStreams, w.Stream)
+			ids = append(ids, w.Events[j].ID)
+		}
+	}
+	var batch pgx.Batch
+	batch.Queue(s.sql.streamsMake, tenants, streams)
+	batch.Queue(s.sql.streamsLock, tenants, streams).Query(func(rows pgx.Rows) error {
+		var stream string
+		var head eventstore.Head
+		var st int16
+		_, err := pgx.ForEachRow(rows, []any{&stream, &head.Version, &head.First, &st}, func() error {
+			state.heads[stream] = headOf(head.Version, head.First, st)
+			return nil
+		})
+		return err
+	})
+	// A statement of its own, so that it sees what was committed while the locks
+	// were waited for.
+	batch.Queue(s.sql.idsFind, idTenants, idStreams, ids).Query(func(rows pgx.Rows) error {
+		var key streamID
+		var id [16]byte
+		var found eventstore.Found
+		_, err := pgx.ForEachRow(rows, []any{&key.stream, &id, &found.Version, &found.Position}, func() error {
+			key.id = id
+			state.ids[key] = found
+			return nil
+		})
+		return err
+	})
+	return state, tx.SendBatch(ctx, &batch).Close()
+}
+
+// States of a stream's row.
+const (
+	stateOpen int16 = iota
+	stateDeleted
+	stateTombstoned
+)
+
+func headOf(version, first int64, state int16) eventstore.Head {
+	return eventstore.Head{
+		Version: version, First: first,
+		Deleted: state == stateDeleted, Tombstoned: state == stateTombstoned,
+	}
+}
+
+func stateOf(head eventstore.Head) int16 {
+	switch {
+	case head.Tombstoned:
+		return stateTombstoned
+	case head.Deleted:
+		return stateDeleted
+	default:
+		return stateOpen
+	}
+}
+
+// InTx returns a Driver that appends, reads a stream and erases inside a
+// transaction of the caller's, so that events are committed together with other
+// rows, or not at all. Use it through an eventstore.Store:
+//
+//	store := eventstore.New(events.InTx(tx), eventstore.Config{})
+//
+// The transaction holds the streams it has appended to until it ends; keep it
+// short, and append to several streams with one AppendAll, in which they are
+// locked in order. It should be READ COMMITTED, the default: in a stricter one
+// an append that races another fails with a serialization error. After an
+// error of PostgreSQL's the transaction can only be rolled back; conflicts leave
+// it usable. Reading all is done outside it.
+func (s *EventStore) InTx(tx pgx.Tx) eventstore.Driver { return &txEventStore{EventStore: s, tx: tx} }
+
+type txEventStore struct {
+	*EventStore
+	tx pgx.Tx
+}
+
+func (s *txEventStore) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+	e, err := s.epochOf(ctx, s.tx.Conn(), s.pool)
+	if err == nil {
+		err = s.appendIn(ctx, s.tx, e, writes, results)
+	}
+	return caused(ctx, err)
+}
+
+func (s *txEventStore) ReadStream(ctx context.Context, r eventstore.StreamRange) (eventstore.StreamPage, error) {
+	page, err := s.readStream(ctx, s.tx, r)
+	return page, caused(ctx, err)
+}
+
+func (s *txEventStore) Erase(ctx context.Context, e eventstore.Erasure) error {
+	return caused(ctx, s.eraseIn(ctx, s.tx, e))
+}

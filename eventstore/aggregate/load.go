@@ -28,10 +28,6 @@ type place struct {
 	// version is that of the last event, or of the head of a deleted stream.
 	version int64
 
-	// last is the ID of the event at version, by which the log confirms that the
-	// state is still that of the stream. It is uuid.Nil if nothing was folded.
-	last uuid.UUID
-
 	// anew tells that the stream was deleted.
 	anew bool
 }
@@ -40,6 +36,10 @@ type place struct {
 type loaded[S any] struct {
 	place
 	state S
+
+	// last is the ID of the event at version, by which the log confirms that the
+	// state is still that of the stream. It is uuid.Nil if nothing was folded.
+	last uuid.UUID
 
 	// snapshot is the version of the snapshot that the state began with, or 0.
 	snapshot int64

@@ -73,6 +73,6 @@ func (r *Root[E]) root() *Root[E] { return r }
 
 // saved forgets the first n pending events, which are in the log up to version.
 func (r *Root[E]) saved(n int, version int64) {
-	r.version, r.anew = version, false
-	r.pending, r.tried = slices.Clone(r.pending[n:]), nil
+	r.place = place{version: version}
+	r.pending, r.tried = append([]E(nil), r.pending[n:]...), nil
 }

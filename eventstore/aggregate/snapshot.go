@@ -59,8 +59,8 @@ func (e *engine[S, E]) begin(ctx context.Context, stream string) *loaded[S] {
 			e.told(ctx, stream, snapshot.Version, fmt.Errorf("aggregate: load snapshot of %q: %w", stream, err))
 		} else if snapshot.Version > 0 {
 			return &loaded[S]{
-				place: place{version: snapshot.Version, last: snapshot.EventID},
-				state: state, snapshot: snapshot.Version, partial: true,
+				place: place{version: snapshot.Version},
+				state: state, last: snapshot.EventID, snapshot: snapshot.Version, partial: true,
 			}
 		}
 	}

@@ -121,10 +121,3 @@ func TestIDsAreUniqueAcrossGoroutines(t *testing.T) {
 		}
 	}
 }
-
-func TestIDsAllocateNothing(t *testing.T) {
-	var s ids
-	if allocs := testing.AllocsPerRun(100, func() { s.next() }); allocs != 0 {
-		t.Errorf("%v allocations, want none", allocs)
-	}
-}

@@ -1,0 +1,458 @@
+package eventstore_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parlance-go/parlance/eventstore"
+	"github.com/parlance-go/parlance/internal/assert"
+)
+
+var eventID = uuid.MustParse("0198f2d4-6f80-7abc-8def-0123456789ab")
+
+// recordedEvent has a value in every field.
+func recordedEvent() eventstore.Recorded {
+	return eventstore.Recorded{
+		Event: eventstore.Event{
+			ID:            eventID,
+			Type:          "ContentUploaded",
+			SchemaVersion: 2,
+			Data:          []byte(`{"title":"Go"}`),
+			Metadata: eventstore.Metadata{
+				CorrelationID: "request-1",
+				CausationID:   "command-7",
+				Tenant:        "acme",
+				Actor:         "ada",
+				TraceParent:   "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+				Extra:         map[string]string{"region": "eu", "X-Request-ID": "r-1"},
+			},
+		},
+		Stream:     "content-42",
+		Version:    3,
+		Position:   1 << 40,
+		Time:       time.Date(2026, 5, 4, 3, 2, 1, 123456789, time.UTC),
+		Checkpoint: eventstore.NewCheckpoint("10:20:", 7),
+	}
+}
+
+func TestCloudEventIsWrittenAsTheSpecificationSays(t *testing.T) {
+	got, err := json.MarshalIndent(eventstore.CloudEvent{
+		Source:     "/contents",
+		DataSchema: "https://example.com/uploaded.json",
+		Extensions: map[string]any{"sampled": true, "weight": 5},
+		Recorded:   recordedEvent(),
+	}, "", "  ")
+	assert.NoError(t, err)
+	assert.Equal(t, string(got), `{
+  "specversion": "1.0",
+  "id": "0198f2d4-6f80-7abc-8def-0123456789ab",
+  "source": "/contents",
+  "type": "ContentUploaded",
+  "subject": "content-42",
+  "time": "2026-05-04T03:02:01.123456789Z",
+  "dataschema": "https://example.com/uploaded.json",
+  "schemaversion": 2,
+  "streamversion": "3",
+  "streamposition": "1099511627776",
+  "checkpoint": "7@10:20:",
+  "correlationid": "request-1",
+  "causationid": "command-7",
+  "tenant": "acme",
+  "actor": "ada",
+  "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  "region": "eu",
+  "parlance": "{\"extra\":{\"X-Request-ID\":\"r-1\"}}",
+  "sampled": true,
+  "weight": 5,
+  "data": {
+    "title": "Go"
+  }
+}`)
+}
+
+func TestCloudEventWithoutMoreThanItNeeds(t *testing.T) {
+	got, err := json.Marshal(eventstore.CloudEvent{
+		Source:   "/contents",
+		Recorded: eventstore.Recorded{Event: eventstore.Event{ID: eventID, Type: "T"}},
+	})
+	assert.NoError(t, err)
+	assert.Equal(t, string(got), `{"specversion":"1.0","id":"0198f2d4-6f80-7abc-8def-0123456789ab","source":"/contents","type":"T"}`)
+}
+
+// roundTrip writes and reads, as it is and indented, and returns the JSON.
+func roundTrip(t *testing.T, want eventstore.CloudEvent) string {
+	t.Helper()
+	compact, err := json.Marshal(want)
+	assert.NoError(t, err)
+	indented, err := json.MarshalIndent([]eventstore.CloudEvent{want}, " ", "\t")
+	assert.NoError(t, err)
+	var got eventstore.CloudEvent
+	assert.NoError(t, json.Unmarshal(compact, &got), "%s", compact)
+	assert.Equal(t, got, want)
+	var batch []eventstore.CloudEvent
+	assert.NoError(t, json.Unmarshal(indented, &batch), "%s", indented)
+	assert.Equal(t, batch, []eventstore.CloudEvent{want})
+	return string(compact)
+}
+
+func TestRecordedComesBackFromCloudEvent(t *testing.T) {
+	tests := map[string]func(r *eventstore.Recorded){
+		"all fields":                       func(*eventstore.Recorded) {},
+		"no metadata":                      func(r *eventstore.Recorded) { r.Metadata = eventstore.Metadata{} },
+		"no time":                          func(r *eventstore.Recorded) { r.Time = time.Time{} },
+		"first year":                       func(r *eventstore.Recorded) { r.Time = time.Date(0, 1, 1, 0, 0, 0, 1, time.UTC) },
+		"last year":                        func(r *eventstore.Recorded) { r.Time = time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC) },
+		"greatest numbers":                 func(r *eventstore.Recorded) { r.Version, r.Position, r.SchemaVersion = 1<<63-1, 1<<63-1, 1<<31-1 },
+		"negative numbers":                 func(r *eventstore.Recorded) { r.Version, r.Position, r.SchemaVersion = -1<<63, -1, -1<<31 },
+		"newline in type":                  func(r *eventstore.Recorded) { r.Type = "a\nb" },
+		"noncharacters in stream":          func(r *eventstore.Recorded) { r.Stream = "a\ufdd0\U0001ffff\u0085b" },
+		"replacement character":            func(r *eventstore.Recorded) { r.Type = "a\ufffdb" },
+		"controls in all texts":            func(r *eventstore.Recorded) { controls(r) },
+		"quotes and other planes":          func(r *eventstore.Recorded) { r.Type, r.Stream = `"\/<>&`, "𝄞\u2028" },
+		"checkpoint with a newline":        func(r *eventstore.Recorded) { r.Checkpoint = eventstore.NewCheckpoint("a\nb@c", -5) },
+		"Extra under core names":           func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"type": "x", "data": "y", "id": ""} },
+		"Extra under own names":            func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"actor": "x", "parlance": "{}"} },
+		"Extra with odd keys":              func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"": "x", "ä": "y", "a b": "\x00"} },
+		"Extra with empty values":          func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"empty": "", "Empty": ""} },
+		"Extra that looks gathered":        func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"a": `{"extra":{"B":"c"}}`} },
+		"256 pairs of Extra":               func(r *eventstore.Recorded) { r.Metadata.Extra = manyPairs(256) },
+		"a value that looks like a number": func(r *eventstore.Recorded) { r.Metadata.Extra = map[string]string{"n": "5", "b": "true"} },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			event := eventstore.CloudEvent{Source: "/contents", Recorded: recordedEvent()}
+			change(&event.Recorded)
+			roundTrip(t, event)
+		})
+	}
+}
+
+func controls(r *eventstore.Recorded) {
+	m := &r.Metadata
+	for i, field := range []*string{&r.Type, &r.Stream, &m.CorrelationID, &m.CausationID, &m.Tenant, &m.Actor, &m.TraceParent} {
+		*field = fmt.Sprintf("%d\x00\t\x7f\u009f", i)
+	}
+	m.Extra = map[string]string{"free": "a\nb"}
+}
+
+func manyPairs(n int) map[string]string {
+	pairs := make(map[string]string, n)
+	for i := range n {
+		pairs[fmt.Sprintf("key%d", i)] = "v"
+	}
+	return pairs
+}
+
+func TestCloudEventTimeIsUTC(t *testing.T) {
+	event := eventstore.CloudEvent{Source: "/contents", Recorded: recordedEvent()}
+	event.Time = event.Time.In(time.FixedZone("far", 5*3600+17))
+	var got eventstore.CloudEvent
+	written, err := json.Marshal(event)
+	assert.NoError(t, err)
+	assert.NoError(t, json.Unmarshal(written, &got))
+	assert.True(t, got.Time.Equal(event.Time), "%s, want %s", got.Time, event.Time)
+	assert.Equal(t, got.Time.Location(), time.UTC)
+}
+
+func TestCloudEventKeepsTheBytesOfData(t *testing.T) {
+	tests := []struct {
+		name, mediaType, data string
+		member                string // what is written
+	}{
+		{"object", "", `{"a":[1,null]}`, `"data":{"a":[1,null]}`},
+		{"object, media type given", "application/json; charset=utf-8", `{}`, `"data":{}`},
+		{"JSON by suffix", "application/vnd.acme+JSON", `"x"`, `"data":"x"`},
+		{"text/json", "text/json", `5`, `"data":5`},
+		{"null", "", `null`, `"data":null`},
+		{"big number", "", `12345678901234567890.10`, `"data":12345678901234567890.10`},
+		{"keys that stand twice", "", `{"a":1,"a":2}`, `"data":{"a":1,"a":2}`},
+		{"escapes", "", `"\u003c\/\ud800"`, `"data":"\u003c\/\ud800"`},
+		{"white space", "", `{"a": 1}`, `"data_base64":"eyJhIjogMX0="`},
+		{"trailing newline", "", "1\n", `"data_base64":"MQo="`},
+		{"what json.Marshal escapes", "", `"<"`, `"data_base64":"Ijwi"`},
+		{"line separator", "", "\"\u2028\"", `"data_base64":"IuKAqCI="`},
+		{"JSON but for its UTF-8", "", "\"\xff\"", `"data_base64":"Iv8i"`},
+		{"not JSON", "", `{`, `"data_base64":"ew=="`},
+		{"two values", "", `1 2`, `"data_base64":"MSAy"`},
+		{"empty", "", ``, `"data_base64":""`},
+		{"empty text", "text/plain", ``, `"data":""`},
+		{"text", "text/plain", "a\x00<\u2028\"\\\n", `"data":"a\u0000\u003c\u2028\"\\\n"`},
+		{"XML", "application/xml", `<much wow="xml"/>`, `"data":"\u003cmuch wow=\"xml\"/\u003e"`},
+		{"XML by suffix", "image/svg+xml", `<svg/>`, `"data":"\u003csvg/\u003e"`},
+		{"YAML", "application/yaml", `a: 1`, `"data":"a: 1"`},
+		{"text that is not UTF-8", "text/plain", "\xff", `"data_base64":"/w=="`},
+		{"other media type", "application/protobuf", `text`, `"data_base64":"dGV4dA=="`},
+		{"deep", "", strings.Repeat("[", 999) + strings.Repeat("]", 999), `"data":[[[`},
+		{"too deep", "", strings.Repeat("[", 9999) + strings.Repeat("]", 9999), `"data_base64":"W1tb`},
+		{"brackets in a string", "", `"` + strings.Repeat("[", 2000) + `\""`, `"data":"[[[`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			event := eventstore.CloudEvent{Source: "/contents", DataContentType: test.mediaType, Recorded: recordedEvent()}
+			event.Data = []byte(test.data)
+			assert.Contains(t, roundTrip(t, event), test.member)
+		})
+	}
+}
+
+func TestCloudEventWithoutDataHasNone(t *testing.T) {
+	event := eventstore.CloudEvent{Source: "/contents", Recorded: recordedEvent()}
+	event.Data = nil
+	written := roundTrip(t, event)
+	assert.False(t, strings.Contains(written, `"data`), "%s", written)
+}
+
+func TestForeignCloudEvents(t *testing.T) {
+	const required = `"specversion":"1.0","id":"C234-1234-1234","source":"/mycontext","type":"com.example.someevent"`
+	foreign := func(change func(c *eventstore.CloudEvent)) eventstore.CloudEvent {
+		c := eventstore.CloudEvent{Source: "/mycontext", ForeignID: "C234-1234-1234"}
+		c.ID = uuid.MustParse("fdea204a-f264-563a-997a-5681e2ee114f")
+		c.Type = "com.example.someevent"
+		change(&c)
+		return c
+	}
+	extra := func(pairs ...string) func(c *eventstore.CloudEvent) {
+		return func(c *eventstore.CloudEvent) {
+			c.Metadata.Extra = make(map[string]string)
+			for i := 0; i < len(pairs); i += 2 {
+				c.Metadata.Extra[pairs[i]] = pairs[i+1]
+			}
+		}
+	}
+	tests := []struct {
+		name, members string
+		want          func(c *eventstore.CloudEvent)
+		again         string // what is written, if not the members
+	}{
+		{name: "only what is required", want: func(*eventstore.CloudEvent) {}},
+		{name: "text", members: `,"datacontenttype":"application/xml","data":"\u003cmuch wow=\"xml\"/\u003e"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.DataContentType, c.Data = "application/xml", []byte(`<much wow="xml"/>`)
+			}},
+		{name: "JSON string", members: `,"data":"I'm just a string"`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`"I'm just a string"`) }},
+		{name: "JSON object", members: `,"data":{"appinfoA":"abc","appinfoB":1e400}`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"appinfoA":"abc","appinfoB":1e400}`) }},
+		{name: "JSON with white space", members: `,"data" : { "a" : "b c" } `, again: `,"data":{"a":"b c"}`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"a":"b c"}`) }},
+		{name: "null data is data", members: `,"data":null`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`null`) }},
+		{name: "null text is none", members: `,"datacontenttype":"text/plain","data":null`, again: `,"datacontenttype":"text/plain"`,
+			want: func(c *eventstore.CloudEvent) { c.DataContentType = "text/plain" }},
+		{name: "null data_base64 is none", members: `,"data_base64":null`, again: ` `,
+			want: func(*eventstore.CloudEvent) {}},
+		{name: "binary", members: `,"datacontenttype":"application/vnd.apache.thrift.binary","data_base64":"AAH/"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.DataContentType, c.Data = "application/vnd.apache.thrift.binary", []byte{0, 1, 255}
+			}},
+		{name: "string under a media type of bytes", members: `,"datacontenttype":"application/x-own","data":"ab"`,
+			again: `,"datacontenttype":"application/x-own","data_base64":"YWI="`,
+			want:  func(c *eventstore.CloudEvent) { c.DataContentType, c.Data = "application/x-own", []byte("ab") }},
+		{name: "null attributes are absent", members: `,"subject":null,"time":null,"actor":null,"unset":null`, again: ` `,
+			want: func(*eventstore.CloudEvent) {}},
+		{name: "schema", members: `,"dataschema":"https://example.com/s"`,
+			want: func(c *eventstore.CloudEvent) { c.DataSchema = "https://example.com/s" }},
+		{name: "subject", members: `,"subject":"larger-context"`,
+			want: func(c *eventstore.CloudEvent) { c.Stream = "larger-context" }},
+		{name: "time with an offset", members: `,"time":"2018-04-05t19:31:00.5+02:00"`, again: `,"time":"2018-04-05T17:31:00.5Z"`,
+			want: func(c *eventstore.CloudEvent) { c.Time = time.Date(2018, 4, 5, 17, 31, 0, 5e8, time.UTC) }},
+		{name: "extensions of each kind", members: `,"comexampleextension1":"value","comexampleothervalue":-5,"flag":false`,
+			want: func(c *eventstore.CloudEvent) {
+				extra("comexampleextension1", "value")(c)
+				c.Extensions = map[string]any{"comexampleothervalue": int32(-5), "flag": false}
+			}},
+		{name: "empty extension", members: `,"ext":""`, want: extra("ext", "")},
+		{name: "tracing", members: `,"traceparent":"00-a-b-01","tracestate":"rojo=1"`,
+			want: func(c *eventstore.CloudEvent) {
+				extra("tracestate", "rojo=1")(c)
+				c.Metadata.TraceParent = "00-a-b-01"
+			}},
+		{name: "our names with another meaning",
+			members: `,"actor":true,"checkpoint":"0","correlationid":"","parlance":"yes","schemaversion":"2.1","streamposition":"0","streamversion":5,"tenant":7`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{
+					"actor": true, "checkpoint": "0", "correlationid": "", "parlance": "yes",
+					"schemaversion": "2.1", "streamposition": "0", "streamversion": int32(5), "tenant": int32(7),
+				}
+			}},
+		{name: "numbers that we would write otherwise", members: `,"schemaversion":0,"streamversion":"007"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{"schemaversion": int32(0), "streamversion": "007"}
+			}},
+		{name: "gathered, but not by us: key could stand alone", members: `,"parlance":"{\"extra\":{\"a\":\"b\"}}"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{"parlance": `{"extra":{"a":"b"}}`}
+			}},
+		{name: "gathered, but not by us: another type inside", members: `,"parlance":"{\"attributes\":{\"type\":\"other\\n\"}}"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{"parlance": `{"attributes":{"type":"other\n"}}`}
+			}},
+		{name: "gathered, but not by us: unknown attribute", members: `,"parlance":"{\"attributes\":{\"id\":\"C234-1234-1234\"}}"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{"parlance": `{"attributes":{"id":"C234-1234-1234"}}`}
+			}},
+		{name: "gathered, but not by us: nothing inside", members: `,"parlance":"{}"`,
+			want: func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"parlance": `{}`} }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got eventstore.CloudEvent
+			assert.NoError(t, json.Unmarshal([]byte(`{`+required+test.members+`}`), &got))
+			want := foreign(test.want)
+			assert.Equal(t, got, want)
+			if test.again == "" {
+				test.again = test.members
+			}
+			assert.Equal(t, roundTrip(t, got), `{`+required+strings.TrimSpace(test.again)+`}`)
+		})
+	}
+}
+
+func TestForeignIDs(t *testing.T) {
+	read := func(source, id string) eventstore.CloudEvent {
+		var c eventstore.CloudEvent
+		assert.NoError(t, json.Unmarshal(fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":%q,"type":"T"}`, id, source), &c))
+		return c
+	}
+	c := read("/a", eventID.String())
+	assert.Equal(t, c.ID, eventID)
+	assert.Equal(t, c.ForeignID, "")
+	for _, id := range []string{"1", strings.ToUpper(eventID.String()), "urn:uuid:" + eventID.String(), uuid.Nil.String()} {
+		c := read("/a", id)
+		assert.Equal(t, c.ForeignID, id)
+		assert.Equal(t, c.ID.Version(), 5, "made of the source and the id")
+		assert.Equal(t, read("/a", id).ID, c.ID, "the same each time")
+		assert.NotEqual(t, read("/b", id).ID, c.ID, "another event of another source")
+		assert.NotEqual(t, read("/a", id+"x").ID, c.ID, "another event of the same source")
+	}
+}
+
+func TestCloudEventsThatCannotBeRead(t *testing.T) {
+	const required = `"specversion":"1.0","id":"1","source":"/a","type":"T"`
+	many := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"ext%d":null`, i)
+		}
+		return b.String()
+	}
+	tests := []struct{ document, want string }{
+		{``, `not JSON in UTF-8`},
+		{`null`, `not a JSON object`},
+		{`[]`, `not a JSON object`},
+		{`{} {}`, `not JSON in UTF-8`},
+		{"{\"id\":\"\xff\"}", `not JSON in UTF-8`},
+		{`{"id":"1","source":"/a","type":"T"}`, `attribute "specversion" is missing`},
+		{`{"specversion":"1.0","source":"/a","type":"T"}`, `attribute "id" is missing`},
+		{`{"specversion":"1.0","id":"1","type":"T"}`, `attribute "source" is missing`},
+		{`{"specversion":"1.0","id":"1","source":"/a"}`, `attribute "type" is missing`},
+		{`{"specversion":"1.0","id":null,"source":"/a","type":"T"}`, `attribute "id" is missing`},
+		{`{"specversion":"1.0","id":"","source":"/a","type":"T"}`, `attribute "id" is empty`},
+		{`{"specversion":"1.0","id":5,"source":"/a","type":"T"}`, `attribute "id" is 5: want a string`},
+		{`{"specversion":"0.3","id":"1","source":"/a","type":"T"}`, `attribute "specversion" is "0.3": want "1.0"`},
+		{`{"specversion":1.0,"id":"1","source":"/a","type":"T"}`, `attribute "specversion": the number 1.0: want an integer of 32 bits; others travel as strings`},
+		{`{` + required + `,"subject":""}`, `attribute "subject" is empty`},
+		{`{` + required + `,"subject":true}`, `attribute "subject" is true: want a string`},
+		{`{` + required + `,"time":"yesterday"}`, `attribute "time": "yesterday" is not a time as of RFC 3339`},
+		{`{` + required + `,"time":"2018-04-05 17:31:00Z"}`, `attribute "time": "2018-04-05 17:31:00Z" is not a time as of RFC 3339`},
+		{`{` + required + `,"time":"0001-01-01T00:00:00Z"}`, `attribute "time": "0001-01-01T00:00:00Z" cannot be kept`},
+		{`{` + required + `,"time":"9999-12-31T23:59:59-01:00"}`, `attribute "time": "9999-12-31T23:59:59-01:00" cannot be kept`},
+		{`{` + required + `,"time":"0000-01-01T00:00:00+01:00"}`, `attribute "time": "0000-01-01T00:00:00+01:00" cannot be kept`},
+		{`{` + required + `,"data":1,"data_base64":"MQ=="}`, `both "data" and "data_base64" are present`},
+		{`{` + required + `,"data":null,"data_base64":"MQ=="}`, `both "data" and "data_base64" are present`},
+		{`{` + required + `,"data_base64":"M"}`, `"data_base64": illegal base64 data at input byte 0`},
+		{`{` + required + `,"data_base64":5}`, `"data_base64": json: cannot unmarshal number into Go value of type string`},
+		{`{` + required + `,"datacontenttype":"text/xml","data":{}}`, `"data" is not a string, but the datacontenttype is "text/xml"`},
+		{`{` + required + `,"datacontenttype":"text/xml","data":"\ud800"}`, `"data": "\ud800" holds half a character`},
+		{`{` + required + `,"datacontenttype":""}`, `attribute "datacontenttype" is empty`},
+		{`{` + required + `,"comExample":"x"}`, `attribute "comExample": a name has lower-case letters and digits only`},
+		{`{` + required + `,"com_example":null}`, `attribute "com_example": a name has lower-case letters and digits only`},
+		{`{` + required + `,"":1}`, `attribute "": a name has lower-case letters and digits only`},
+		{`{` + required + `,"ext":{}}`, `attribute "ext": an object or array: want a string, a boolean or an integer`},
+		{`{` + required + `,"ext":1.5}`, `attribute "ext": the number 1.5: want an integer of 32 bits; others travel as strings`},
+		{`{` + required + `,"ext":2147483648}`, `attribute "ext": the number 2147483648: want an integer of 32 bits; others travel as strings`},
+		{`{` + required + `,"ext":"\u0007"}`, `attribute "ext": "\a" holds a character that CloudEvents forbids`},
+		{`{` + required + `,"ext":"\udead"}`, `attribute "ext": "\udead" holds half a character`},
+		{`{` + required + `,"ext":"\ud800\u0041"}`, `attribute "ext": "\ud800\u0041" holds half a character`},
+		{`{` + required + `,"ext":"\\\uD834\uDD1E\uD834"}`, `attribute "ext": "\\\uD834\uDD1E\uD834" holds half a character`},
+		{`{` + required + `,"id":"2"}`, `member "id" stands twice`},
+		{`{` + required + `,"\u0069d":"2"}`, `member "id" stands twice`},
+		{`{` + required + `,"data":1,"data":1}`, `member "data" stands twice`},
+		{`{` + required + `,"ext":null,"ext":1}`, `member "ext" stands twice`},
+		{`{` + required + many(509) + `}`, `more than 512 members`},
+	}
+	for _, test := range tests {
+		c := eventstore.CloudEvent{Source: "as before"}
+		err := c.UnmarshalJSON([]byte(test.document))
+		assert.ErrorIs(t, err, eventstore.ErrInvalid, "%.200s", test.document)
+		assert.Equal(t, err.Error(), "eventstore: read cloud event: "+test.want, "%.200s", test.document)
+		assert.Equal(t, c, eventstore.CloudEvent{Source: "as before"})
+	}
+	var c eventstore.CloudEvent
+	assert.NoError(t, c.UnmarshalJSON([]byte(`{`+required+many(508)+`}`)), "512 members")
+	huge := fmt.Appendf(nil, `{%s,"data":%s1}`, required, strings.Repeat(" ", 64<<20))
+	assert.Equal(t, c.UnmarshalJSON(huge).Error(), "eventstore: read cloud event: 67108928 bytes, the limit is 67108864")
+	assert.ErrorIs(t, json.Unmarshal([]byte(`{}`), &c), eventstore.ErrInvalid, "also through encoding/json")
+}
+
+func TestCloudEventsThatCannotBeWritten(t *testing.T) {
+	tests := []struct {
+		want   string
+		change func(c *eventstore.CloudEvent)
+	}{
+		{`attribute "id" is missing`, func(c *eventstore.CloudEvent) { c.ID = uuid.Nil }},
+		{`attribute "source" is missing`, func(c *eventstore.CloudEvent) { c.Source = "" }},
+		{`attribute "type" is missing`, func(c *eventstore.CloudEvent) { c.Type = "" }},
+		{`attribute "id": "a\nb" holds a character that CloudEvents forbids`, func(c *eventstore.CloudEvent) { c.ForeignID = "a\nb" }},
+		{`attribute "source": "\x00" holds a character that CloudEvents forbids`, func(c *eventstore.CloudEvent) { c.Source = "\x00" }},
+		{`attribute "dataschema": "\xff" holds a character that CloudEvents forbids`, func(c *eventstore.CloudEvent) { c.DataSchema = "\xff" }},
+		{`attribute "type": "\xff" is not UTF-8`, func(c *eventstore.CloudEvent) { c.Type = "\xff" }},
+		{`attribute "time" has the year 10000: want 0 to 9999`, func(c *eventstore.CloudEvent) { c.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }},
+		{`attribute "schemaversion" is 2147483648: want 32 bits`, func(c *eventstore.CloudEvent) { c.SchemaVersion = 1 << 31 }},
+		{`Extra "a": not UTF-8`, func(c *eventstore.CloudEvent) { c.Metadata.Extra = map[string]string{"a": "\xff"} }},
+		{`extension "a-b": a name has lower-case letters and digits only`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"a-b": true} }},
+		{`extension "type": the name is taken`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"type": true} }},
+		{`extension "data": the name is taken`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"data": true} }},
+		{`extension "actor": the name is taken`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"actor": true} }},
+		{`extension "region": the name is taken`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"region": true} }},
+		{`extension "a" is a float64: want bool, int32, int or string`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"a": 1.5} }},
+		{`extension "a" is 2147483648: an integer has 32 bits, longer ones travel as strings`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"a": 1 << 31} }},
+		{`attribute "a": "\n" holds a character that CloudEvents forbids`, func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"a": "\n"} }},
+		{`513 members, 6591 bytes: the limits are 512 and 67108864`, func(c *eventstore.CloudEvent) {
+			c.Recorded = eventstore.Recorded{Event: eventstore.Event{ID: eventID, Type: "T"}}
+			c.Metadata.Extra = manyPairs(508)
+		}},
+		{`5 members, 67108978 bytes: the limits are 512 and 67108864`, func(c *eventstore.CloudEvent) {
+			c.Recorded = eventstore.Recorded{Event: eventstore.Event{ID: eventID, Type: "T"}}
+			c.Data = make([]byte, 48<<20)
+		}},
+	}
+	for _, test := range tests {
+		c := eventstore.CloudEvent{Source: "/contents", Recorded: recordedEvent()}
+		test.change(&c)
+		_, err := c.MarshalJSON()
+		assert.ErrorIs(t, err, eventstore.ErrInvalid)
+		assert.Equal(t, err.Error(), "eventstore: write cloud event: "+test.want)
+		_, err = json.Marshal(c)
+		assert.ErrorIs(t, err, eventstore.ErrInvalid, "also through encoding/json")
+	}
+}
+
+func TestCloudEventExtensionsUnderFreeNames(t *testing.T) {
+	c := eventstore.CloudEvent{
+		Source:     "/contents",
+		Extensions: map[string]any{"partitionkey": "42", "sampledrate": 10},
+		Recorded:   eventstore.Recorded{Event: eventstore.Event{ID: eventID, Type: "T"}},
+	}
+	written, err := json.Marshal(c)
+	assert.NoError(t, err)
+	var got eventstore.CloudEvent
+	assert.NoError(t, json.Unmarshal(written, &got))
+	assert.Equal(t, got.Metadata.Extra, map[string]string{"partitionkey": "42"})
+	assert.Equal(t, got.Extensions, map[string]any{"sampledrate": int32(10)})
+}

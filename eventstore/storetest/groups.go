@@ -9,6 +9,13 @@ func groups() []group {
 		readGroup(),
 		contentGroup(),
 		readAllGroup(),
+		atomicGroup(),
+		overtakeGroup(),
+		subscribeGroup(),
+		waitGroup(),
+		cancelGroup(),
+		eraseGroup(),
+		reopenGroup(),
 		randomGroup(),
 	}
 }

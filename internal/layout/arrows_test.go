@@ -20,6 +20,7 @@ var arrows = map[string][]string{
 	"eventstore/aggregate": {"eventstore"},
 	"eventstore/storetest": {"eventstore"},
 	"cqrs":                 {"eventstore"},
+	"cqrs/projectiontest":  {"cqrs", "eventstore", "internal/assert"},
 
 	"adapters/postgres": {"eventstore", "cqrs"},
 	"adapters/sqlite":   {"eventstore", "cqrs"},

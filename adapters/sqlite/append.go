@@ -109,27 +109,6 @@ func (s *EventStore) write(ctx context.Context, tx *sql.Tx, r *request) (fatal b
 	return false, nil
 }
 
-// AppendTx is Append inside a transaction of [Database.Writer], so that events
-// are appended if and only if the transaction is committed. Arguments must be
-// valid as for a Driver. After an error that is not one of [eventstore.Check],
-// roll the transaction back.
-//
-// Those who wait for events notice them after Config.PollInterval.
-func (s *EventStore) AppendTx(
-	ctx context.Context, tx *sql.Tx, writes []eventstore.Write, results []eventstore.Appended,
-) error {
-	r, err := newRequest(writes, time.Time{})
-	if err != nil {
-		return err
-	}
-	fatal, err := s.write(ctx, tx, r)
-	copy(results, r.results)
-	if fatal {
-		err = s.db.explain(ctx, err)
-	}
-	return err
-}
-
 func (s *EventStore) insertEvents(
 	ctx context.Context, tx *sql.Tx, stream, version, now int64, events []eventstore.Event, extras []string,
 ) (position int64, err error) {

@@ -21,8 +21,9 @@ type Database struct {
 	events *EventStore
 
 	closing sync.Once
-	life    context.Context // the Database's own, not a caller's: done when closed
-	end     context.CancelFunc
+	closed  <-chan struct{}
+	close   context.CancelFunc
+	onClose func(f func()) (stop func() bool) // context.AfterFunc of the same life
 }
 
 // Open opens the database in a file, and creates what is missing of it, but not
@@ -49,7 +50,9 @@ func open(ctx context.Context, path string, config Config) (*Database, error) {
 		return nil, err
 	}
 	db := &Database{path: path, config: config}
-	db.life, db.end = context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the call
+	db.closed, db.close = life.Done(), end
+	db.onClose = func(f func()) func() bool { return context.AfterFunc(life, f) }
 	if db.writer, err = connect(path, config.BusyTimeout, false, 1); err != nil {
 		return nil, err
 	}
@@ -118,7 +121,7 @@ func (db *Database) Scrub(ctx context.Context) error {
 func (db *Database) Close() error {
 	var err error
 	db.closing.Do(func() {
-		db.end()
+		db.close()
 		if err = errors.Join(db.reader.Close(), db.writer.Close()); err != nil {
 			err = fmt.Errorf("sqlite: close: %w", err)
 		}
@@ -126,7 +129,14 @@ func (db *Database) Close() error {
 	return err
 }
 
-func (db *Database) isClosed() bool { return db.life.Err() != nil }
+func (db *Database) isClosed() bool {
+	select {
+	case <-db.closed:
+		return true
+	default:
+		return false
+	}
+}
 
 func (db *Database) deadline() time.Time { return time.Now().Add(db.config.BusyTimeout) }
 
@@ -137,7 +147,7 @@ func (db *Database) begin(ctx context.Context, deadline time.Time) (*sql.Tx, err
 	wait, cancel := context.WithDeadlineCause(ctx, deadline,
 		&busyError{cause: fmt.Errorf("no chance to write for %v", db.config.BusyTimeout)})
 	defer cancel()
-	defer context.AfterFunc(db.life, cancel)()
+	defer db.onClose(cancel)()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(wait, end)
 	tx, err := db.writer.BeginTx(life, nil)

@@ -143,7 +143,9 @@ func (s *EventStore) lead(ctx context.Context, r *request) {
 		return
 	}
 	batch := s.queue.take()
-	defer s.queue.settle(batch, r) // also if SQLite panics: nobody must wait for ever
+	// Both also if SQLite panics: nobody must wait for ever.
+	defer s.queue.settle(batch, r)
+	defer rollback(tx) // after Commit it does nothing
 	for _, r := range batch {
 		r.err = errUnfinished
 	}

@@ -49,17 +49,24 @@ const (
 
 // ReadStream implements [eventstore.Driver].
 func (s *EventStore) ReadStream(ctx context.Context, r eventstore.StreamRange) (eventstore.StreamPage, error) {
-	page, err := s.readStream(ctx, r)
+	read := s.forwards.QueryContext
+	if r.Backwards {
+		read = s.backwards.QueryContext
+	}
+	page, err := readStream(ctx, r, read)
 	return page, s.db.explain(ctx, err)
 }
 
-func (s *EventStore) readStream(ctx context.Context, r eventstore.StreamRange) (eventstore.StreamPage, error) {
+// readStream runs selectForwards or selectBackwards with read.
+func readStream(
+	ctx context.Context, r eventstore.StreamRange, read func(ctx context.Context, args ...any) (*sql.Rows, error),
+) (eventstore.StreamPage, error) {
 	page := eventstore.StreamPage{Head: eventstore.Head{First: 1}}
-	statement, low, high := s.forwards, r.From, eventstore.End
+	low, high := r.From, eventstore.End
 	if r.Backwards {
-		statement, low, high = s.backwards, 1, r.From
+		low, high = 1, r.From
 	}
-	rows, err := statement.QueryContext(ctx, r.Tenant, r.Stream, low, high, r.Max)
+	rows, err := read(ctx, r.Tenant, r.Stream, low, high, r.Max)
 	if err != nil {
 		return page, err
 	}

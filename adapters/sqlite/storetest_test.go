@@ -42,7 +42,7 @@ type transaction struct {
 }
 
 func (t *transaction) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-	return t.events.AppendTx(ctx, t.tx, writes, results)
+	return t.events.InTx(t.tx).Append(ctx, writes, results)
 }
 
 func (t *transaction) Commit(context.Context) error { return t.tx.Commit() }

@@ -79,7 +79,7 @@ func (s *EventStore) Wait(ctx context.Context, after eventstore.Checkpoint) erro
 		case <-timer.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.db.life.Done():
+		case <-s.db.closed:
 			return ErrClosed
 		}
 	}

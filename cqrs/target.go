@@ -40,9 +40,9 @@ type Target[Tx any] interface {
 	// still those of the lease. It returns the lease as it is then. A lease that
 	// has run out is as good as any as long as nobody else has acquired.
 	//
-	// Else nothing has changed, and it returns ErrRetired if the version is
-	// Retired or Dropped, ErrLost if epoch or checkpoint differ, or the error of
-	// write, wrapped or as it is. An error may also leave open whether the
+	// Else nothing has changed, and it returns the error of write, wrapped or as
+	// it is, ErrRetired if the version is Retired or Dropped, or ErrLost if epoch
+	// or checkpoint differ; with write, either may be found out after it only. An error may also leave open whether the
 	// transaction was committed; the caller finds out with Acquire. If write
 	// panics, the transaction is rolled back and the panic goes on.
 	//

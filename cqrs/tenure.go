@@ -2,6 +2,7 @@ package cqrs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/parlance-go/parlance/eventstore"
@@ -16,6 +17,8 @@ type tenure[Tx any] struct {
 	// passed is how far reading has got. It is ahead of the lease's checkpoint
 	// by events that the filter kept from us; these are not worth a transaction.
 	passed eventstore.Checkpoint
+
+	live bool // has been told
 }
 
 // tenure acquires the projection and applies events until ctx is done, something
@@ -112,6 +115,7 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 	}
 	t.passed = batch.Checkpoint
 	if !batch.Live {
+		t.live = false
 		return nil
 	}
 	if t.lease.Status == Building {
@@ -120,7 +124,10 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 		}
 	}
 	t.failures = 0
-	t.report(ctx, time.Time{}, true)
+	if len(batch.Events) > 0 || !t.live {
+		t.report(ctx, time.Time{}, true)
+	}
+	t.live = true
 	return nil
 }
 
@@ -149,10 +156,16 @@ func (t *tenure[Tx]) apply(ctx context.Context, step Step, events []eventstore.R
 		}
 		return nil
 	}
-	t.size = max(1, len(events)/2)
 	if failed != nil {
+		// Events that are in the read model already, because it has a new owner,
+		// may have been what Apply could not take.
+		lost := t.update(ctx, Step{Checkpoint: t.lease.Checkpoint}, nil)
+		if errors.Is(lost, ErrLost) || errors.Is(lost, ErrRetired) {
+			return lost
+		}
 		err = failed
 	}
+	t.size = max(1, len(events)/2)
 	t.report(ctx, events[0].Time, false)
 	return err
 }

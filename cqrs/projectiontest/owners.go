@@ -124,8 +124,8 @@ func (k *kit[Tx]) race(ctx context.Context, owner string, rows int64) error {
 			}
 			n := lease.Applied + 1
 			next, err := k.target.Update(ctx, lease, cqrs.Step{Checkpoint: at(2 + n), Applied: 1}, k.inserts(lease.Model, Row{"s", n}))
-			if errors.Is(err, cqrs.ErrLost) {
-				break
+			if err != nil && k.lost(ctx, lease) {
+				break // the row may have been there, put by the owner that it was lost to
 			}
 			if err != nil {
 				return err
@@ -141,6 +141,11 @@ func (k *kit[Tx]) race(ctx context.Context, owner string, rows int64) error {
 			}
 		}
 	}
+}
+
+func (k *kit[Tx]) lost(ctx context.Context, lease cqrs.Lease) bool {
+	_, err := k.target.Update(ctx, lease, cqrs.Step{Checkpoint: lease.Checkpoint}, nil)
+	return errors.Is(err, cqrs.ErrLost)
 }
 
 // acquireFree waits until whoever owned the version has gone.

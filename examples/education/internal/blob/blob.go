@@ -21,6 +21,9 @@ import (
 // ErrTooLarge is returned for more bytes than the limit.
 var ErrTooLarge = errors.New("blob: too large")
 
+// ErrSource is matched by an error of the reader that bytes come from.
+var ErrSource = errors.New("blob: cannot read")
+
 // ErrGone is returned for bytes that are not there, or are no longer what they
 // were.
 var ErrGone = errors.New("blob: not there")
@@ -115,9 +118,13 @@ func (f *Folder) file(hash string) string { return filepath.Join(f.path, hash[:2
 
 func copyHashed(ctx context.Context, w io.Writer, r io.Reader, limit int64) (Blob, error) {
 	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(w, hash), &bounded{ctx: ctx, r: r, left: limit})
-	if err != nil {
-		return Blob{}, fmt.Errorf("blob: read: %w", err)
+	source := &bounded{ctx: ctx, r: r, left: limit}
+	size, err := io.Copy(io.MultiWriter(w, hash), source)
+	switch {
+	case err != nil && source.err != nil:
+		return Blob{}, source.err
+	case err != nil:
+		return Blob{}, fmt.Errorf("blob: write: %w", err)
 	}
 	return Blob{Hash: hex.EncodeToString(hash.Sum(nil)), Size: size}, nil
 }
@@ -127,18 +134,25 @@ type bounded struct {
 	ctx  context.Context //nolint:containedctx // lives as long as one call
 	r    io.Reader
 	left int64
+	err  error
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.ctx.Err() != nil {
-		return 0, context.Cause(b.ctx)
+		b.err = context.Cause(b.ctx)
+		return 0, b.err
 	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, ErrTooLarge
+		b.err = ErrTooLarge
+		return 0, b.err
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = fmt.Errorf("%w: %w", ErrSource, err)
+		return n, b.err
 	}
 	return n, err
 }

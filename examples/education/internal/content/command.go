@@ -1,23 +1,37 @@
 package content
 
+import (
+	"context"
+	"errors"
+
+	"github.com/parlance-go/parlance/cqrs"
+)
+
 // Command is one of the commands below.
 type Command interface{ command() }
 
+// Each command names the content it is for.
 type (
 	// UploadContent makes a draft an uploaded content.
-	UploadContent struct{ Upload Upload }
+	UploadContent struct {
+		ID     string
+		Upload Upload
+	}
 
 	// StartProcessing is for what was uploaded, and once more for what failed.
-	StartProcessing struct{ Processor string }
+	StartProcessing struct{ ID, Processor string }
 
 	// CompleteProcessing says what was found.
-	CompleteProcessing struct{ Results Results }
+	CompleteProcessing struct {
+		ID      string
+		Results Results
+	}
 
 	// FailProcessing says why a content cannot be used.
-	FailProcessing struct{ Reason string }
+	FailProcessing struct{ ID, Reason string }
 
 	// Publish shows a completed content to everybody.
-	Publish struct{}
+	Publish struct{ ID string }
 )
 
 func (UploadContent) command()      {}
@@ -25,6 +39,24 @@ func (StartProcessing) command()    {}
 func (CompleteProcessing) command() {}
 func (FailProcessing) command()     {}
 func (Publish) command()            {}
+
+// Handle registers the handlers of all commands.
+func Handle(commands *cqrs.Commands, contents *Repository) error {
+	return errors.Join(
+		handle(commands, contents, func(c UploadContent) string { return c.ID }),
+		handle(commands, contents, func(c StartProcessing) string { return c.ID }),
+		handle(commands, contents, func(c CompleteProcessing) string { return c.ID }),
+		handle(commands, contents, func(c FailProcessing) string { return c.ID }),
+		handle(commands, contents, func(c Publish) string { return c.ID }),
+	)
+}
+
+func handle[C Command](commands *cqrs.Commands, contents *Repository, id func(C) string) error {
+	return cqrs.Handle(commands, func(ctx context.Context, command C) error {
+		_, err := contents.Handle(ctx, id(command), command)
+		return err
+	})
+}
 
 // Decide returns what happens when a command meets a content, or a
 // *TransitionError.

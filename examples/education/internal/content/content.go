@@ -42,25 +42,6 @@ type Upload struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// Results is what the processing has found.
-type Results struct {
-	Title       string    `json:"title,omitempty"`
-	ContentType string    `json:"contentType"`
-	Headings    []Heading `json:"headings,omitempty"`
-	Text        string    `json:"text,omitempty"`
-	Truncated   bool      `json:"truncated,omitempty"`
-	Words       int       `json:"words,omitempty"`
-	Width       int       `json:"width,omitempty"`
-	Height      int       `json:"height,omitempty"`
-	DurationMS  int64     `json:"durationMs,omitempty"`
-}
-
-// Heading is a line above a part of a text.
-type Heading struct {
-	Level int    `json:"level"`
-	Text  string `json:"text"`
-}
-
 // namespace is that of the IDs of contents.
 var namespace = uuid.MustParse("7e0f6c7c-9d3a-5d34-8f7b-0b2d5d0f4c11")
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
 	"github.com/parlance-go/parlance/internal/assert"
@@ -85,24 +86,26 @@ func TestID(t *testing.T) {
 	assert.Equal(t, content.IDOf("content"), "")
 }
 
-// TestLargestResultsFitIntoAnEvent: the text of a file may be such that JSON
-// takes twice its length for it.
+// TestLargestResultsFitIntoAnEvent: JSON may take six times the length of a
+// text for it.
 func TestLargestResultsFitIntoAnEvent(t *testing.T) {
 	contents, err := content.NewRepository(eventstore.New(eventstore.NewMemory(), eventstore.Config{}))
 	assert.NoError(t, err)
-	for _, each := range []string{`"`, "<", "\n", "\u2028", "ä"} {
+	commands := cqrs.NewCommands()
+	assert.NoError(t, content.Handle(commands, contents))
+	for _, each := range []string{`"`, "\\", "<", "&", "\n", "\t", "\u2028", "ä", "a"} {
 		id := content.ID("a.md", each)
-		for _, command := range []content.Command{
-			content.UploadContent{},
-			content.StartProcessing{},
-			content.CompleteProcessing{Results: content.Results{
-				Text:     strings.Repeat(each, 480<<10/len(each)),
-				Headings: []content.Heading{{Level: 1, Text: strings.Repeat(each, 16<<10/len(each))}},
-			}},
-			content.Publish{},
-		} {
-			_, err := contents.Handle(t.Context(), id, command)
-			assert.NoError(t, err)
+		results := content.Results{Text: strings.Repeat(each, 480<<10/len(each))}
+		for range 500 {
+			results.Headings = append(results.Headings, content.Heading{Level: 1, Text: strings.Repeat(each, 100)})
 		}
+		fitting := results.Fit()
+		assert.True(t, strings.HasPrefix(results.Text, fitting.Text))
+		assert.Equal(t, fitting.Truncated, len(fitting.Text) < len(results.Text) || len(fitting.Headings) < 500)
+		assert.True(t, len(fitting.Text) > 100<<10 && len(fitting.Headings) > 100, "far too much is cut off")
+		assert.NoError(t, cqrs.Send(t.Context(), commands, content.UploadContent{ID: id}))
+		assert.NoError(t, cqrs.Send(t.Context(), commands, content.StartProcessing{ID: id}))
+		assert.NoError(t, cqrs.Send(t.Context(), commands, content.CompleteProcessing{ID: id, Results: fitting}), "%q", each)
+		assert.NoError(t, cqrs.Send(t.Context(), commands, content.Publish{ID: id}))
 	}
 }

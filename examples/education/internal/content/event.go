@@ -1,11 +1,6 @@
 package content
 
-import (
-	"bytes"
-	"encoding/json"
-
-	"github.com/parlance-go/parlance/eventstore"
-)
+import "github.com/parlance-go/parlance/eventstore"
 
 // Event is one of the events below.
 type Event interface{ event() }
@@ -69,28 +64,10 @@ func Evolve(c Content, event Event) Content {
 // Events returns the registry of all events.
 func Events() (*eventstore.Registry[Event], error) {
 	return eventstore.NewRegistry[Event](
-		eventType[ContentUploaded](TypeUploaded),
-		eventType[ContentProcessingStarted](TypeStarted),
-		eventType[ContentProcessingCompleted](TypeCompleted),
-		eventType[ContentProcessingFailed](TypeFailed),
-		eventType[ContentPublished](TypePublished),
+		eventstore.JSON[ContentUploaded](TypeUploaded, 1),
+		eventstore.JSON[ContentProcessingStarted](TypeStarted, 1),
+		eventstore.JSON[ContentProcessingCompleted](TypeCompleted, 1),
+		eventstore.JSON[ContentProcessingFailed](TypeFailed, 1),
+		eventstore.JSON[ContentPublished](TypePublished, 1),
 	)
-}
-
-// eventType is eventstore.JSON, but leaves <, > and & as they are: as \u003c
-// they would take six times their space in an event.
-func eventType[T Event](name string) eventstore.EventType {
-	return eventstore.CodecType(name, 1, eventstore.Codec[T]{
-		Encode: func(value T) ([]byte, error) {
-			var b bytes.Buffer
-			encoder := json.NewEncoder(&b)
-			encoder.SetEscapeHTML(false)
-			err := encoder.Encode(value)
-			return bytes.TrimSpace(b.Bytes()), err
-		},
-		Decode: func(data []byte) (value T, err error) {
-			err = json.Unmarshal(data, &value)
-			return value, err
-		},
-	})
 }

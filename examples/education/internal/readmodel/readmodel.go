@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
 	"github.com/parlance-go/parlance/examples/education/internal/words"
@@ -65,8 +66,11 @@ type Detail struct {
 	Text     string            `json:"text,omitempty"`
 }
 
-// Search says what to look for. The zero Search finds everything.
+// Search is the query for the contents that have some words, a type and a
+// status. The zero Search finds everything.
 type Search struct {
+	cqrs.Returns[Page]
+
 	Query       words.Query
 	ContentType string
 	Status      string
@@ -99,7 +103,27 @@ type Count struct {
 	Bytes       int64          `json:"bytes"`
 }
 
-// Reader answers questions. The error of each method wraps the cause of ctx, or
+// Get is the query for one content. It is answered with ErrNotFound if there is
+// none.
+type Get struct {
+	cqrs.Returns[Detail]
+
+	ID string
+}
+
+// Summary is the query for how many contents there are, by status and type.
+type Summary struct{ cqrs.Returns[[]Count] }
+
+// Answer registers the answers to all queries.
+func Answer(queries *cqrs.Queries, reader Reader) error {
+	return errors.Join(
+		cqrs.Answer(queries, reader.Search),
+		cqrs.Answer(queries, func(ctx context.Context, query Get) (Detail, error) { return reader.Get(ctx, query.ID) }),
+		cqrs.Answer(queries, func(ctx context.Context, _ Summary) ([]Count, error) { return reader.Summary(ctx) }),
+	)
+}
+
+// Reader answers queries. The error of each method wraps the cause of ctx, or
 // is the database's.
 type Reader interface {
 	// Search returns a page of what was found.

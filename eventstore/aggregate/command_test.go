@@ -192,7 +192,38 @@ func TestCommandAfterDeletion(t *testing.T) {
 		result, err := repository.Handle(ctx, "1", again)
 		assert.NoError(t, err)
 		assert.Equal(t, result, aggregate.Result[account, accountEvent]{Version: 2, Repeated: true})
+
+		// Nor when the stream has begun anew.
+		_, err = repository.Handle(t.Context(), "1", deposit{0})
+		assert.NoError(t, err)
+		result, err = repository.Handle(ctx, "1", again)
+		assert.NoError(t, err)
+		assert.Equal(t, result, aggregate.Result[account, accountEvent]{
+			State: account{Moves: []int{0}}, Version: 3, Repeated: true,
+		})
 	}
+}
+
+// The stream is erased while the command is looked for in it.
+func TestCommandErasedMeanwhile(t *testing.T) {
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	repository, store := newAccounts(t, driver)
+	ctx := eventstore.WithCommandID(t.Context(), "c-1")
+	_, err := repository.Handle(ctx, "1", deposit{5})
+	assert.NoError(t, err)
+	for range 300 {
+		handle(t, repository, deposit{1})
+	}
+	driver.beforeRead = func(r eventstore.StreamRange) error {
+		if r.From == 1 {
+			return nil
+		}
+		driver.beforeRead = nil
+		return store.Delete(ctx, "account-1", eventstore.Any)
+	}
+	result, err := repository.Handle(ctx, "1", deposit{5})
+	assert.NoError(t, err)
+	assert.Equal(t, result, aggregate.Result[account, accountEvent]{Version: 301, Repeated: true})
 }
 
 // Without a command ID, the outcome is the caller's to find out.
@@ -207,24 +238,27 @@ func TestCommandWithoutIDIsNotRepeated(t *testing.T) {
 	assert.Equal(t, result.Version, 2)
 }
 
-func TestCommandsOfTenantsAreApart(t *testing.T) {
+// IDs are unique beyond their stream: what reads all streams may rely on them.
+func TestCommandEventIDs(t *testing.T) {
 	driver := eventstore.NewMemory()
-	ids := make(map[string]string)
+	ids := make(map[string]bool)
 	for _, tenant := range []string{"", "a", "b"} {
 		var store *eventstore.Store
 		repository, _ := newAccounts(t, driver, func(c *accountConfig) {
 			c.Store = c.Store.ForTenant(tenant)
 			store = c.Store
 		})
-		ctx := eventstore.WithCommandID(context.Background(), "c-1")
-		result, err := repository.Handle(ctx, "1", deposit{1})
-		assert.NoError(t, err)
-		assert.False(t, result.Repeated)
-		for event, err := range store.Read(ctx, "account-1", 1) {
+		for _, id := range []string{"1", "2"} {
+			ctx := eventstore.WithCommandID(context.Background(), "c-1")
+			result, err := repository.Handle(ctx, id, exchange{1, 1})
 			assert.NoError(t, err)
-			assert.Equal(t, ids[event.ID.String()], "", "tenant %q", tenant)
-			ids[event.ID.String()] = "used"
+			assert.False(t, result.Repeated)
+			for event, err := range store.Read(ctx, "account-"+id, 1) {
+				assert.NoError(t, err)
+				assert.Equal(t, event.ID.Version(), 5)
+				ids[event.ID.String()] = true
+			}
 		}
 	}
-	assert.Equal(t, len(ids), 3)
+	assert.Equal(t, len(ids), 12)
 }

@@ -79,12 +79,11 @@ func (e *engine[S, E]) initial(stream string) S {
 func (e *engine[S, E]) advance(ctx context.Context, stream string, at *loaded[S], earlier *earlier[E]) error {
 	const attempts = 4
 	for range attempts {
-		snapshot := at.snapshot > 0 && at.version == at.snapshot
 		fits, err := e.fold(ctx, stream, at, earlier)
 		if err != nil || fits {
 			return err
 		}
-		if snapshot {
+		if at.snapshot > 0 {
 			e.told(ctx, stream, at.snapshot, errUnconfirmed)
 		}
 		*at = loaded[S]{state: e.initial(stream)}
@@ -111,7 +110,7 @@ func (e *engine[S, E]) fold(ctx context.Context, stream string, at *loaded[S], e
 		switch {
 		case !first:
 		case at.last != uuid.Nil:
-			if page.Head.Deleted || len(events) == 0 || events[0].Version != at.version || events[0].ID != at.last {
+			if len(events) == 0 || events[0].Version != at.version || events[0].ID != at.last {
 				return false, nil
 			}
 			events = events[1:]

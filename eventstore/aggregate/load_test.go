@@ -1,6 +1,8 @@
 package aggregate_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/parlance-go/parlance/eventstore"
@@ -187,4 +189,56 @@ func TestHandleErasedMeanwhile(t *testing.T) {
 	}
 	_, err = repository.Handle(t.Context(), "1", withdraw{5})
 	assert.ErrorIs(t, err, eventstore.ErrTombstoned)
+}
+
+// A stream that is erased again and again is not read for ever.
+func TestLoadErasedAgainAndAgain(t *testing.T) {
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	repository, store := newAccounts(t, driver)
+	busy := false
+	fill := func() {
+		busy = true
+		for range 300 {
+			handle(t, repository, deposit{1})
+		}
+		busy = false
+	}
+	fill()
+	driver.beforeRead = func(r eventstore.StreamRange) error {
+		if r.From > 1 && !busy {
+			assert.NoError(t, store.Delete(t.Context(), "account-1", eventstore.Any))
+			fill()
+		}
+		return nil
+	}
+	_, _, err := repository.Load(t.Context(), "1")
+	assert.Error(t, err)
+	assert.Contains(t, err.Error(), "erased while they were read")
+}
+
+func TestCancelled(t *testing.T) {
+	stop := errors.New("the shop is closing")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stop)
+	repository, _ := newAccounts(t, eventstore.NewMemory(), func(c *accountConfig) {
+		c.Snapshots = aggregate.NewStreamSnapshots(c.Store)
+	})
+	_, _, err := repository.Load(ctx, "1")
+	assert.ErrorIs(t, err, stop)
+	_, err = repository.Handle(ctx, "1", deposit{1})
+	assert.ErrorIs(t, err, stop)
+
+	// Once the events are in the log, a context that is done changes nothing.
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	ctx, cancel = context.WithCancelCause(t.Context())
+	driver.afterAppend = func([]eventstore.Write) error {
+		cancel(stop)
+		return nil
+	}
+	repository, _ = newAccounts(t, driver, func(c *accountConfig) {
+		c.Snapshots, c.SnapshotEvery = aggregate.NewStreamSnapshots(c.Store), 1
+	})
+	result, err := repository.Handle(ctx, "1", deposit{1})
+	assert.NoError(t, err)
+	assert.Equal(t, result.Version, 1)
 }

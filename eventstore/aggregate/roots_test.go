@@ -266,6 +266,39 @@ func TestRootsUpdateRepeated(t *testing.T) {
 	}
 }
 
+// Two deliveries load the same state, and one is faster. What the other has
+// changed is thrown away; in particular, nothing is applied to it any more.
+func TestRootsUpdateOvertakenByItself(t *testing.T) {
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	var told []aggregate.HandledInfo
+	roots, store := newLedgers(t, driver, func(c *ledgerConfig) {
+		c.Hooks.Handled = func(_ context.Context, info aggregate.HandledInfo) {
+			info.Took = 0
+			told = append(told, info)
+		}
+	})
+	ctx := eventstore.WithCommandID(t.Context(), "c-1")
+	var slow *ledger
+	driver.beforeAppend = func([]eventstore.Write) error {
+		driver.beforeAppend = nil
+		return roots.Update(ctx, "1", func(l *ledger) error {
+			l.Deposit(7)
+			return nil
+		})
+	}
+	assert.NoError(t, roots.Update(ctx, "1", func(l *ledger) error {
+		slow = l
+		l.Deposit(1)
+		return nil
+	}))
+	assert.Equal(t, amounts(t, store), []int{7})
+	assert.Equal(t, slow.Balance, 1)
+	assert.Equal(t, told, []aggregate.HandledInfo{
+		{Stream: "account-1", Version: 1, Events: 1, Attempts: 1},
+		{Stream: "account-1", Version: 1, Events: 1, Attempts: 1, Repeated: true},
+	})
+}
+
 // Snapshots of roots hold the log, and nothing that is pending.
 func TestRootsSnapshots(t *testing.T) {
 	ctx := t.Context()

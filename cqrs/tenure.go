@@ -34,6 +34,7 @@ func (r *run[Tx]) tenure(ctx context.Context) error {
 	t := &tenure[Tx]{run: r, lease: lease, renew: time.NewTimer(r.config.LeaseDuration / 3)}
 	defer t.renew.Stop()
 	defer t.release(ctx)
+	r.barred = r.barred && lease.Status == Building
 	r.changed(ctx, Change{Part: Owning, Epoch: lease.Epoch})
 	if lease.Fresh {
 		if err := t.setup(ctx); err != nil {

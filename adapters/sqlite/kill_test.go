@@ -31,7 +31,8 @@ const (
 
 func TestMain(m *testing.M) {
 	roles := map[string]func(context.Context, *sqlite.Database) error{
-		"append": appendForEver,
+		"append":  appendForEver,
+		"project": projectForEver,
 	}
 	if role, ok := roles[os.Getenv(childRole)]; ok {
 		if err := play(role); err != nil {

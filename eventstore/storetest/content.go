@@ -86,7 +86,7 @@ func contentFields(ctx context.Context, t *trial) {
 // contentLarge stores more than fits a page of memory.
 func contentLarge(ctx context.Context, t *trial) {
 	const stream, size = "large-1", 1 << 20
-	count := t.rounds(40)
+	count := t.rounds(24)
 	var events []eventstore.Event
 	for i := range count {
 		e := t.events(1)[0]

@@ -116,7 +116,7 @@ func (n need) missing(h Harness) string {
 	}
 }
 
-var errCaseTooLong = errors.New("storetest: the case took four times the harness's Patience")
+var errCaseTooLong = errors.New("storetest: the case took ten times the harness's Patience")
 
 func (c testCase) run(tb testing.TB, h Harness) {
 	tb.Helper()
@@ -129,7 +129,7 @@ func (c testCase) run(tb testing.TB, h Harness) {
 	if h.Seed == 0 {
 		h.Seed = uint64(time.Now().UnixNano())
 	}
-	ctx, cancel := context.WithTimeoutCause(tb.Context(), 4*h.Patience, errCaseTooLong)
+	ctx, cancel := context.WithTimeoutCause(tb.Context(), 10*h.Patience, errCaseTooLong)
 	defer cancel()
-	c.check(ctx, newTrial(tb, h))
+	c.check(ctx, newTrial(tb, h, cancel))
 }

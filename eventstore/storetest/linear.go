@@ -84,7 +84,7 @@ func tile(moves []move, head int64) error {
 		case w.from < head:
 			return fmt.Errorf("two appends were given the same version %d:\n\t%s\n\t%s", w.from+1, before, w.call)
 		case w.from > head:
-			return fmt.Errorf("nobody was given versions %d to %d, between these:\n\t%s\n\t%s", head+1, w.from, before, w.call)
+			return fmt.Errorf("nobody was given version %d, between these:\n\t%s\n\t%s", head+1, before, w.call)
 		}
 		head, before = w.to, w.call.String()
 		reached[head] = true

@@ -115,8 +115,9 @@ func copyRecorded(events []eventstore.Recorded) []eventstore.Recorded {
 // scribble overwrites the memory of events that nobody may be using any more.
 func scribble(events []eventstore.Event) {
 	for i := range events {
-		for j := range events[i].Data {
-			events[i].Data[j] ^= 0xff
+		if data := events[i].Data; len(data) > 0 {
+			clear(data)
+			data[0] = '!'
 		}
 		for key := range events[i].Metadata.Extra {
 			events[i].Metadata.Extra[key] = "overwritten by the kit"

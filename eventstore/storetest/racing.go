@@ -58,7 +58,9 @@ func exactWriters(ctx context.Context, t *trial) {
 			Stream: stream, Clients: writers, Appends: 1,
 			Next: func(int, int, int64) (eventstore.Expected, int) { return eventstore.Exact(int64(round) + 1), 1 },
 		})
-		t.oneWinner(calls, int64(round)+2)
+		if !t.oneWinner(calls, int64(round)+2) {
+			return
+		}
 	}
 }
 
@@ -69,29 +71,38 @@ func creators(ctx context.Context, t *trial) {
 			Stream: fmt.Sprintf("new-%d", round), Clients: 8, Appends: 1,
 			Next: func(int, int, int64) (eventstore.Expected, int) { return eventstore.NoStream, 1 },
 		})
-		t.oneWinner(calls, 1)
+		if !t.oneWinner(calls, 1) {
+			return
+		}
 	}
 }
 
-func (t *trial) oneWinner(calls History, version int64) {
+// oneWinner checks that one of the calls succeeded, with the version, and that
+// the others conflicted with it.
+func (t *trial) oneWinner(calls History, version int64) bool {
 	t.Helper()
 	winners := 0
 	for _, call := range calls {
 		if call.Outcome.Err == nil {
 			winners++
-			if got := call.Outcome.Results[0]; got.Version != version {
-				t.broken(fmt.Sprintf("the winner's event gets version %d", version), "%s", call)
-			}
-			continue
-		}
-		conflict, ok := errors.AsType[*eventstore.ConflictError](call.Outcome.Err)
-		if !ok || conflict.Actual != version {
-			t.broken(fmt.Sprintf("the losers get a ConflictError that tells that the stream is at version %d", version), "%s", call)
 		}
 	}
 	if winners != 1 {
 		t.broken("of writers that expect the same version, exactly one wins", "%d of %d won:\n%s", winners, len(calls), calls)
+		return false
 	}
+	for _, call := range calls {
+		conflict, ok := errors.AsType[*eventstore.ConflictError](call.Outcome.Err)
+		switch {
+		case call.Outcome.Err == nil && call.Outcome.Results[0].Version != version:
+			t.broken(fmt.Sprintf("the winner's event gets version %d", version), "%s", call)
+			return false
+		case call.Outcome.Err != nil && (!ok || conflict.Actual != version):
+			t.broken(fmt.Sprintf("the losers get a ConflictError that tells that the stream is at version %d", version), "%s", call)
+			return false
+		}
+	}
+	return true
 }
 
 func mixedWriters(ctx context.Context, t *trial) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/parlance-go/parlance/eventstore"
@@ -174,40 +175,53 @@ func readPositions(ctx context.Context, t *trial) {
 // readWhileAppending reads a growing stream: what is read has no gap, and its
 // head is of the same moment as its events.
 func readWhileAppending(ctx context.Context, t *trial) {
-	const stream = "growing-1"
-	t.given(ctx, stream, 1)
-	t.atOnce(3, func(i int) {
+	const stream, readers, each = "growing-1", 2, 3
+	t.given(ctx, stream, each)
+	var finished atomic.Int64
+	t.atOnce(readers+1, func(i int) {
 		if i == 0 {
-			for range t.rounds(40) {
-				if _, err := t.append(ctx, stream, eventstore.Any, t.events(3)...); err != nil {
+			for finished.Load() < readers {
+				if _, err := t.append(ctx, stream, eventstore.Any, t.events(each)...); err != nil {
 					t.broken("appends go on while others read", "%v", err)
 					return
 				}
 			}
 			return
 		}
-		for range t.rounds(40) {
-			r := Read{Stream: stream, From: 1, Max: 1000, Backwards: i == 2}
-			page, err := t.store.ReadPage(ctx, eventstore.StreamRange(r))
-			if err == nil && r.Backwards {
-				page, err = t.store.ReadPage(ctx, eventstore.StreamRange{Stream: stream, From: eventstore.End, Max: 1, Backwards: true})
+		defer finished.Add(1)
+		for range t.rounds(60) {
+			r := eventstore.StreamRange{Stream: stream, From: 1, Max: 1000}
+			if i == 2 {
+				r.From, r.Backwards = eventstore.End, true
 			}
+			page, err := t.store.ReadPage(ctx, r)
 			if err != nil {
 				t.broken("reads go on while others append", "%v", err)
 				return
 			}
-			last := page.Events[0].Version
-			for i, e := range page.Events {
-				if last = e.Version; !r.Backwards && last != int64(i)+1 {
-					t.broken("a page has no gap", "event %d is %s", i, tellPlace(e))
-				}
-			}
-			if (page.Head.Version-1)%3 != 0 {
-				t.broken("an append of 3 events is seen wholly or not at all", "a page has %s", tellHead(page.Head))
-			}
-			if r.Backwards && last != page.Head.Version || last > page.Head.Version {
-				t.broken("the head of a page is as of the same moment as its events", "%s, last event %d", tellHead(page.Head), last)
+			if happened := pageFault(page, r, each); happened != "" {
+				t.broken("a page has no gap, and its head is as of the same moment; appends are seen wholly or not at all", "%s", happened)
+				return
 			}
 		}
 	})
+}
+
+// pageFault says what is wrong with a page of a stream that begins at an end of
+// it, and to which so many events are appended at a time.
+func pageFault(page eventstore.StreamPage, r eventstore.StreamRange, each int64) string {
+	version, step := int64(1), int64(1)
+	if r.Backwards {
+		version, step = page.Head.Version, -1
+	}
+	if len(page.Events) == 0 || page.Head.Version%each != 0 {
+		return fmt.Sprintf("a page of %d events has %s", len(page.Events), tellHead(page.Head))
+	}
+	for i, e := range page.Events {
+		if e.Version != version || e.Version > page.Head.Version {
+			return fmt.Sprintf("event %d of a page is %s, and the page has %s", i, tellPlace(e), tellHead(page.Head))
+		}
+		version += step
+	}
+	return ""
 }

@@ -238,13 +238,16 @@ func (f *fire) newcomer() *subscriber {
 
 // await waits until all subscribers have what they must have, or too long.
 func (f *fire) await(subscribers []*subscriber) {
-	end := time.Now().Add(f.harness.Patience)
+	late := time.After(f.harness.Patience)
 	for _, s := range subscribers {
 		select {
 		case <-s.begun:
-		case <-time.After(time.Until(end)):
+		case <-late:
 			f.fatal("events are delivered to those who subscribe", "%s waited for %v to begin", s.name, f.harness.Patience)
 		}
+	}
+	end := time.Now().Add(f.harness.Patience)
+	for _, s := range subscribers {
 		for !f.complete(s) && time.Now().Before(end) {
 			time.Sleep(2 * time.Millisecond) // subscribers tell nobody how far they are
 		}

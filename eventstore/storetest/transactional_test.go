@@ -121,11 +121,11 @@ func transactionalHarness() storetest.Harness {
 	return storetest.Harness{
 		New: func(testing.TB) eventstore.Driver { return newTransactional() },
 		Begin: func(_ context.Context, d eventstore.Driver) (storetest.Tx, error) {
-			return &memoryTx{driver: d.(*transactional)}, nil
+			return &memoryTx{driver: underlying(d)}, nil
 		},
 		Foreign: func(testing.TB, eventstore.Driver) func() { return func() {} },
 		Reopen: func(_ testing.TB, d eventstore.Driver) eventstore.Driver {
-			return other{d.(*transactional)}
+			return other{underlying(d)}
 		},
 	}
 }

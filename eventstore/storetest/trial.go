@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -23,9 +24,11 @@ type trial struct {
 	store   *eventstore.Store
 	diary   *diary
 	ids     *atomic.Uint64
+	told    *atomic.Int64 // how many failures
+	cancel  context.CancelFunc
 }
 
-func newTrial(tb testing.TB, h Harness) *trial {
+func newTrial(tb testing.TB, h Harness, cancel context.CancelFunc) *trial {
 	driver := h.New(tb)
 	if driver == nil {
 		tb.Fatal("storetest: Harness.New returned no driver")
@@ -33,7 +36,7 @@ func newTrial(tb testing.TB, h Harness) *trial {
 	return &trial{
 		TB: tb, harness: h, driver: driver,
 		store: eventstore.New(driver, eventstore.Config{}),
-		diary: new(diary), ids: new(atomic.Uint64),
+		diary: new(diary), ids: new(atomic.Uint64), told: new(atomic.Int64), cancel: cancel,
 	}
 }
 
@@ -72,10 +75,17 @@ func (t *trial) random(salt uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(t.harness.Seed, salt))
 }
 
-// broken reports a promise that was not kept.
+// broken reports a promise that was not kept. Of one case the first few are
+// enough.
 func (t *trial) broken(promised, happened string, args ...any) {
 	t.Helper()
-	t.Error(t.story(promised, fmt.Sprintf(happened, args...)))
+	const most = 8
+	switch n := t.told.Add(1); {
+	case n <= most:
+		t.Error(t.story(promised, fmt.Sprintf(happened, args...)))
+	case n == most+1:
+		t.Error("there are more failures, which are not told")
+	}
 }
 
 // fatal is broken where the case cannot go on.
@@ -202,16 +212,24 @@ func (t *trial) atOnce(n int, do func(i int)) {
 	go func() { done.Wait(); close(all) }()
 	select {
 	case <-all:
-	case <-time.After(2 * t.harness.Patience):
+	case <-time.After(3 * t.harness.Patience):
 		var stuck []string
 		for i := range returned {
 			if !returned[i].Load() {
 				stuck = append(stuck, fmt.Sprint(i))
 			}
 		}
+		// Who is stuck is freed, so that nothing goes on after the case, and what
+		// comes of it is no failure of its own.
+		t.told.Store(math.MaxInt32)
+		t.cancel()
+		select {
+		case <-all:
+		case <-time.After(t.harness.Patience):
+		}
 		t.fatal("calls that run at the same time all return",
 			"after %v, of %d goroutines these had not: %s. Is it a deadlock?",
-			2*t.harness.Patience, n, strings.Join(stuck, ", "))
+			3*t.harness.Patience, n, strings.Join(stuck, ", "))
 	}
 }
 

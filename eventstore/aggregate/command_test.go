@@ -204,6 +204,51 @@ func TestCommandAfterDeletion(t *testing.T) {
 	}
 }
 
+// A command is recognised below a snapshot, below a truncation, after a
+// deletion, and after the stream has begun anew.
+func TestCommandBelowErasedEvents(t *testing.T) {
+	driver := eventstore.NewMemory()
+	ctx := eventstore.WithCommandID(t.Context(), "c-1")
+	repository, store := newAccounts(t, driver, func(c *accountConfig) {
+		c.Snapshots, c.SnapshotEvery = aggregate.NewStreamSnapshots(c.Store), 2
+	})
+	_, err := repository.Handle(ctx, "1", exchange{9, 4})
+	assert.NoError(t, err)
+	handle(t, repository, deposit{1}, deposit{1})
+	assert.NoError(t, store.Truncate(ctx, "account-1", 4))
+	state, version, err := repository.Load(ctx, "1")
+	assert.NoError(t, err)
+	assert.Equal(t, []int{state.Balance, int(version)}, []int{7, 4})
+	again := func() {
+		t.Helper()
+		for _, command := range []accountCommand{exchange{9, 4}, withdraw{1000}, look{}, deposit{1}} {
+			result, err := repository.Handle(ctx, "1", command)
+			assert.NoError(t, err)
+			assert.True(t, result.Repeated)
+			assert.Equal(t, result.State, state)
+			assert.Equal(t, result.Version, version)
+			assert.Equal(t, len(result.Events), 0)
+		}
+	}
+	again()
+	assert.NoError(t, store.Delete(ctx, "account-1", eventstore.Any))
+	state, version, err = repository.Load(ctx, "1")
+	assert.NoError(t, err)
+	assert.Equal(t, []int{state.Balance, int(version)}, []int{0, 4})
+	again()
+	handle(t, repository, exchange{5, 1}, deposit{3})
+	state, version, err = repository.Load(ctx, "1")
+	assert.NoError(t, err)
+	assert.Equal(t, []int{state.Balance, int(version)}, []int{7, 7})
+	again()
+	assert.NoError(t, store.Truncate(ctx, "account-1", 7))
+	_, _, err = repository.Load(ctx, "1")
+	assert.ErrorIs(t, err, aggregate.ErrTruncated)
+	assert.NoError(t, store.Tombstone(ctx, "account-1", eventstore.Any))
+	_, err = repository.Handle(ctx, "1", look{})
+	assert.ErrorIs(t, err, eventstore.ErrTombstoned)
+}
+
 // The stream is erased while the command is looked for in it.
 func TestCommandErasedMeanwhile(t *testing.T) {
 	driver := &faulty{Driver: eventstore.NewMemory()}

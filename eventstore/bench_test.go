@@ -1,7 +1,6 @@
 package eventstore_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -48,7 +47,7 @@ func (f *floor) read(yield func(eventstore.Event) bool) {
 // of runs does not decide how much memory the collector has to look through.
 func BenchmarkAppend(b *testing.B) {
 	const round = 100_000
-	ctx := context.Background()
+	ctx := b.Context()
 	names := make([]string, round)
 	for i := range names {
 		names[i] = fmt.Sprintf("content-%d", i)
@@ -96,7 +95,7 @@ func filled(b *testing.B, events int) (*eventstore.Store, *floor) {
 	store, f := eventstore.New(eventstore.NewMemory(), eventstore.Config{}), newFloor()
 	for range events {
 		appended := []eventstore.Event{{Type: "ContentUploaded", Data: benchData}}
-		if _, err := store.Append(context.Background(), "content-1", eventstore.Any, appended...); err != nil {
+		if _, err := store.Append(b.Context(), "content-1", eventstore.Any, appended...); err != nil {
 			b.Fatal(err)
 		}
 		f.append(appended[0])
@@ -133,7 +132,7 @@ func benchmarkRead(b *testing.B, read func(store *eventstore.Store) int) {
 
 func BenchmarkRead(b *testing.B) {
 	benchmarkRead(b, func(store *eventstore.Store) (n int) {
-		for _, err := range store.Read(context.Background(), "content-1", 1) {
+		for _, err := range store.Read(b.Context(), "content-1", 1) {
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -145,7 +144,7 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkReadAll(b *testing.B) {
 	benchmarkRead(b, func(store *eventstore.Store) (n int) {
-		for _, err := range store.ReadAll(context.Background(), eventstore.Checkpoint{}, eventstore.Filter{}) {
+		for _, err := range store.ReadAll(b.Context(), eventstore.Checkpoint{}, eventstore.Filter{}) {
 			if err != nil {
 				b.Fatal(err)
 			}

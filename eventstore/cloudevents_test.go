@@ -230,74 +230,116 @@ func TestForeignCloudEvents(t *testing.T) {
 		again         string // what is written, if not the members
 	}{
 		{name: "only what is required", want: func(*eventstore.CloudEvent) {}},
-		{name: "text", members: `,"datacontenttype":"application/xml","data":"\u003cmuch wow=\"xml\"/\u003e"`,
+		{
+			name: "text", members: `,"datacontenttype":"application/xml","data":"\u003cmuch wow=\"xml\"/\u003e"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.DataContentType, c.Data = "application/xml", []byte(`<much wow="xml"/>`)
-			}},
-		{name: "JSON string", members: `,"data":"I'm just a string"`,
-			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`"I'm just a string"`) }},
-		{name: "JSON object", members: `,"data":{"appinfoA":"abc","appinfoB":1e400}`,
-			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"appinfoA":"abc","appinfoB":1e400}`) }},
-		{name: "JSON with white space", members: `,"data" : { "a" : "b c" } `, again: `,"data":{"a":"b c"}`,
-			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"a":"b c"}`) }},
-		{name: "null data is data", members: `,"data":null`,
-			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`null`) }},
-		{name: "null text is none", members: `,"datacontenttype":"text/plain","data":null`, again: `,"datacontenttype":"text/plain"`,
-			want: func(c *eventstore.CloudEvent) { c.DataContentType = "text/plain" }},
-		{name: "null data_base64 is none", members: `,"data_base64":null`, again: ` `,
-			want: func(*eventstore.CloudEvent) {}},
-		{name: "binary", members: `,"datacontenttype":"application/vnd.apache.thrift.binary","data_base64":"AAH/"`,
+			},
+		},
+		{
+			name: "JSON string", members: `,"data":"I'm just a string"`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`"I'm just a string"`) },
+		},
+		{
+			name: "JSON object", members: `,"data":{"appinfoA":"abc","appinfoB":1e400}`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"appinfoA":"abc","appinfoB":1e400}`) },
+		},
+		{
+			name: "JSON with white space", members: `,"data" : { "a" : "b c" } `, again: `,"data":{"a":"b c"}`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`{"a":"b c"}`) },
+		},
+		{
+			name: "null data is data", members: `,"data":null`,
+			want: func(c *eventstore.CloudEvent) { c.Data = []byte(`null`) },
+		},
+		{
+			name: "null text is none", members: `,"datacontenttype":"text/plain","data":null`, again: `,"datacontenttype":"text/plain"`,
+			want: func(c *eventstore.CloudEvent) { c.DataContentType = "text/plain" },
+		},
+		{
+			name: "null data_base64 is none", members: `,"data_base64":null`, again: ` `,
+			want: func(*eventstore.CloudEvent) {},
+		},
+		{
+			name: "binary", members: `,"datacontenttype":"application/vnd.apache.thrift.binary","data_base64":"AAH/"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.DataContentType, c.Data = "application/vnd.apache.thrift.binary", []byte{0, 1, 255}
-			}},
-		{name: "string under a media type of bytes", members: `,"datacontenttype":"application/x-own","data":"ab"`,
+			},
+		},
+		{
+			name: "string under a media type of bytes", members: `,"datacontenttype":"application/x-own","data":"ab"`,
 			again: `,"datacontenttype":"application/x-own","data_base64":"YWI="`,
-			want:  func(c *eventstore.CloudEvent) { c.DataContentType, c.Data = "application/x-own", []byte("ab") }},
-		{name: "null attributes are absent", members: `,"subject":null,"time":null,"actor":null,"unset":null`, again: ` `,
-			want: func(*eventstore.CloudEvent) {}},
-		{name: "schema", members: `,"dataschema":"https://example.com/s"`,
-			want: func(c *eventstore.CloudEvent) { c.DataSchema = "https://example.com/s" }},
-		{name: "subject", members: `,"subject":"larger-context"`,
-			want: func(c *eventstore.CloudEvent) { c.Stream = "larger-context" }},
-		{name: "time with an offset", members: `,"time":"2018-04-05t19:31:00.5+02:00"`, again: `,"time":"2018-04-05T17:31:00.5Z"`,
-			want: func(c *eventstore.CloudEvent) { c.Time = time.Date(2018, 4, 5, 17, 31, 0, 5e8, time.UTC) }},
-		{name: "extensions of each kind", members: `,"comexampleextension1":"value","comexampleothervalue":-5,"flag":false`,
+			want:  func(c *eventstore.CloudEvent) { c.DataContentType, c.Data = "application/x-own", []byte("ab") },
+		},
+		{
+			name: "null attributes are absent", members: `,"subject":null,"time":null,"actor":null,"unset":null`, again: ` `,
+			want: func(*eventstore.CloudEvent) {},
+		},
+		{
+			name: "schema", members: `,"dataschema":"https://example.com/s"`,
+			want: func(c *eventstore.CloudEvent) { c.DataSchema = "https://example.com/s" },
+		},
+		{
+			name: "subject", members: `,"subject":"larger-context"`,
+			want: func(c *eventstore.CloudEvent) { c.Stream = "larger-context" },
+		},
+		{
+			name: "time with an offset", members: `,"time":"2018-04-05t19:31:00.5+02:00"`, again: `,"time":"2018-04-05T17:31:00.5Z"`,
+			want: func(c *eventstore.CloudEvent) { c.Time = time.Date(2018, 4, 5, 17, 31, 0, 5e8, time.UTC) },
+		},
+		{
+			name: "extensions of each kind", members: `,"comexampleextension1":"value","comexampleothervalue":-5,"flag":false`,
 			want: func(c *eventstore.CloudEvent) {
 				extra("comexampleextension1", "value")(c)
 				c.Extensions = map[string]any{"comexampleothervalue": int32(-5), "flag": false}
-			}},
+			},
+		},
 		{name: "empty extension", members: `,"ext":""`, want: extra("ext", "")},
-		{name: "tracing", members: `,"traceparent":"00-a-b-01","tracestate":"rojo=1"`,
+		{
+			name: "tracing", members: `,"traceparent":"00-a-b-01","tracestate":"rojo=1"`,
 			want: func(c *eventstore.CloudEvent) {
 				extra("tracestate", "rojo=1")(c)
 				c.Metadata.TraceParent = "00-a-b-01"
-			}},
-		{name: "our names with another meaning",
+			},
+		},
+		{
+			name:    "our names with another meaning",
 			members: `,"actor":true,"checkpoint":"0","correlationid":"","parlance":"yes","schemaversion":"2.1","streamposition":"0","streamversion":5,"tenant":7`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{
 					"actor": true, "checkpoint": "0", "correlationid": "", "parlance": "yes",
 					"schemaversion": "2.1", "streamposition": "0", "streamversion": int32(5), "tenant": int32(7),
 				}
-			}},
-		{name: "numbers that we would write otherwise", members: `,"schemaversion":0,"streamversion":"007"`,
+			},
+		},
+		{
+			name: "numbers that we would write otherwise", members: `,"schemaversion":0,"streamversion":"007"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{"schemaversion": int32(0), "streamversion": "007"}
-			}},
-		{name: "gathered, but not by us: key could stand alone", members: `,"parlance":"{\"extra\":{\"a\":\"b\"}}"`,
+			},
+		},
+		{
+			name: "gathered, but not by us: key could stand alone", members: `,"parlance":"{\"extra\":{\"a\":\"b\"}}"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{"parlance": `{"extra":{"a":"b"}}`}
-			}},
-		{name: "gathered, but not by us: another type inside", members: `,"parlance":"{\"attributes\":{\"type\":\"other\\n\"}}"`,
+			},
+		},
+		{
+			name: "gathered, but not by us: another type inside", members: `,"parlance":"{\"attributes\":{\"type\":\"other\\n\"}}"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{"parlance": `{"attributes":{"type":"other\n"}}`}
-			}},
-		{name: "gathered, but not by us: unknown attribute", members: `,"parlance":"{\"attributes\":{\"id\":\"C234-1234-1234\"}}"`,
+			},
+		},
+		{
+			name: "gathered, but not by us: unknown attribute", members: `,"parlance":"{\"attributes\":{\"id\":\"C234-1234-1234\"}}"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{"parlance": `{"attributes":{"id":"C234-1234-1234"}}`}
-			}},
-		{name: "gathered, but not by us: nothing inside", members: `,"parlance":"{}"`,
-			want: func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"parlance": `{}`} }},
+			},
+		},
+		{
+			name: "gathered, but not by us: nothing inside", members: `,"parlance":"{}"`,
+			want: func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"parlance": `{}`} },
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func (m *Memory) ReadAll(ctx context.Context, r AllRange) (Page, error) {
 	}
 	var page Page
 	end := min(after+scan, last)
-	if r.AllTenants && len(r.Filter.Types)+len(r.Filter.Categories) == 0 {
+	if after < end && r.AllTenants && len(r.Filter.Types)+len(r.Filter.Categories) == 0 {
 		page.Events = make([]Recorded, 0, min(end-after, int64(r.Max)))
 	}
 	for after < end && len(page.Events) < r.Max {

@@ -3,20 +3,8 @@ package eventstore
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
-
-	"github.com/google/uuid"
-)
-
-const (
-	maxStreamName    = 512
-	maxName          = 255
-	maxSchemaVersion = 1<<31 - 1
-	maxExtra         = 256
-	maxFreeText      = 8 << 10
 )
 
 // Config sets up a Store. The zero Config works.
@@ -32,7 +20,7 @@ type Config struct {
 	MaxEventSize int
 
 	// MaxAppendEvents is how many events one append may hold, over all its
-	// streams.
+	// streams, and how many streams.
 	// Defaults to 10,000.
 	MaxAppendEvents int
 
@@ -159,142 +147,4 @@ func (s *Store) append(ctx context.Context, writes []Write, results []Appended) 
 		hook(ctx, AppendInfo{Writes: writes, Results: results, Took: time.Since(start), Err: err})
 	}
 	return err
-}
-
-// prepare checks the writes, and fills in what may be left out.
-func (s *Store) prepare(writes []Write) error {
-	total := 0
-	for i := range writes {
-		w := &writes[i]
-		if err := checkStream(w.Stream); err != nil {
-			return err
-		}
-		if w.Tenant != "" && w.Tenant != s.config.Tenant {
-			return s.foreignTenant(w.Stream, w.Tenant)
-		}
-		w.Tenant = s.config.Tenant
-		if w.Expected < StreamExists {
-			return invalidf("stream %q: %s", w.Stream, w.Expected)
-		}
-		for j := range i {
-			if writes[j].Stream == w.Stream {
-				return invalidf("stream %q stands twice in one append", w.Stream)
-			}
-		}
-		total += len(w.Events)
-		if total > s.config.MaxAppendEvents {
-			return invalidf("more than %d events in one append", s.config.MaxAppendEvents)
-		}
-		if err := s.prepareEvents(w); err != nil {
-			return err
-		}
-	}
-	return checkText("tenant", s.config.Tenant, maxName)
-}
-
-func (s *Store) prepareEvents(w *Write) error {
-	for i := range w.Events {
-		e := &w.Events[i]
-		if err := s.checkEvent(w.Stream, i, e); err != nil {
-			return err
-		}
-		if e.ID == uuid.Nil {
-			e.ID = s.ids.next()
-		}
-		if e.SchemaVersion == 0 {
-			e.SchemaVersion = 1
-		}
-	}
-	return checkDistinct(w)
-}
-
-// checkDistinct refuses an ID that stands twice. Few events are compared in
-// pairs, since a map would cost more.
-func checkDistinct(w *Write) error {
-	const few = 16
-	if len(w.Events) <= few {
-		for i := range w.Events {
-			for j := range i {
-				if w.Events[i].ID == w.Events[j].ID {
-					return invalidf("stream %q: event ID %s stands twice", w.Stream, w.Events[i].ID)
-				}
-			}
-		}
-		return nil
-	}
-	seen := make(map[uuid.UUID]struct{}, len(w.Events))
-	for i := range w.Events {
-		if _, twice := seen[w.Events[i].ID]; twice {
-			return invalidf("stream %q: event ID %s stands twice", w.Stream, w.Events[i].ID)
-		}
-		seen[w.Events[i].ID] = struct{}{}
-	}
-	return nil
-}
-
-func (s *Store) checkEvent(stream string, i int, e *Event) error {
-	if e.Type == "" {
-		return invalidf("stream %q: event %d has no Type", stream, i)
-	}
-	if e.SchemaVersion < 0 || e.SchemaVersion > maxSchemaVersion {
-		return invalidf("stream %q: event %d (%.80q) has SchemaVersion %d", stream, i, e.Type, e.SchemaVersion)
-	}
-	if len(e.Data) > s.config.MaxEventSize {
-		return invalidf("stream %q: event %d (%.80q) has %d bytes of Data, the limit is %d",
-			stream, i, e.Type, len(e.Data), s.config.MaxEventSize)
-	}
-	m := &e.Metadata
-	if m.Tenant != "" && m.Tenant != s.config.Tenant {
-		return s.foreignTenant(stream, m.Tenant)
-	}
-	m.Tenant = s.config.Tenant
-	for _, field := range [...]struct{ name, value string }{
-		{"Type", e.Type},
-		{"CorrelationID", m.CorrelationID},
-		{"CausationID", m.CausationID},
-		{"Actor", m.Actor},
-		{"TraceParent", m.TraceParent},
-	} {
-		if err := checkText(field.name, field.value, maxName); err != nil {
-			return invalidf("stream %q: event %d (%.80q): %s", stream, i, e.Type, err)
-		}
-	}
-	if len(m.Extra) > maxExtra {
-		return invalidf("stream %q: event %d (%.80q) has %d pairs in Extra, the limit is %d",
-			stream, i, e.Type, len(m.Extra), maxExtra)
-	}
-	for key, value := range m.Extra {
-		if checkText("key", key, maxName) != nil || checkText("value", value, maxFreeText) != nil {
-			return invalidf("stream %q: event %d (%.80q): Extra %.80q: want UTF-8 without NUL, keys up to %d bytes, values up to %d",
-				stream, i, e.Type, key, maxName, maxFreeText)
-		}
-	}
-	return nil
-}
-
-func (s *Store) foreignTenant(stream, tenant string) error {
-	return invalidf("stream %q: tenant %.80q is not the store's tenant %q: use ForTenant", stream, tenant, s.config.Tenant)
-}
-
-func checkStream(name string) error {
-	if name == "" || len(name) > maxStreamName {
-		return invalidf("stream name %.80q: want 1 to %d bytes, not %d", name, maxStreamName, len(name))
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return invalidf("stream name %.80q: want UTF-8 without control characters", name)
-	}
-	return nil
-}
-
-func checkText(name, value string, limit int) error {
-	if value == "" {
-		return nil
-	}
-	if len(value) > limit {
-		return invalidf("%s has %d bytes, the limit is %d", name, len(value), limit)
-	}
-	if strings.IndexByte(value, 0) >= 0 || !utf8.ValidString(value) {
-		return invalidf("%s %.80q: want UTF-8 without NUL", name, value)
-	}
-	return nil
 }

@@ -48,7 +48,11 @@ func (s *Store) SubscribeBatches(ctx context.Context, after Checkpoint, filter F
 // Now returns the checkpoint that covers all events visible now, to subscribe
 // to what comes after.
 func (s *Store) Now(ctx context.Context) (Checkpoint, error) {
-	page, err := s.driver.ReadAll(ctx, s.allRange(Checkpoint{}, Filter{}))
+	r, err := s.allRange(Checkpoint{}, Filter{})
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("eventstore: checkpoint of now: %w", err)
+	}
+	page, err := s.driver.ReadAll(ctx, r)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("eventstore: checkpoint of now: %w", err)
 	}
@@ -57,24 +61,29 @@ func (s *Store) Now(ctx context.Context) (Checkpoint, error) {
 
 // Count returns how many events there are after the checkpoint, to tell how far
 // a reader has got. It may take as long as reading them. It returns
-// ErrUnsupported if the driver cannot count.
+// ErrUnsupported if the driver cannot count, or errors that match
+// ErrCheckpoint, ErrInvalid, the cause of ctx, or the driver's.
 func (s *Store) Count(ctx context.Context, after Checkpoint, filter Filter) (int64, error) {
 	counter, ok := s.driver.(Counter)
 	if !ok {
 		return 0, ErrUnsupported
 	}
-	n, err := counter.Count(ctx, s.allRange(after, filter))
+	r, err := s.allRange(after, filter)
+	if err != nil {
+		return 0, fmt.Errorf("eventstore: count: %w", err)
+	}
+	n, err := counter.Count(ctx, r)
 	if err != nil {
 		return 0, fmt.Errorf("eventstore: count: %w", err)
 	}
 	return n, nil
 }
 
-func (s *Store) allRange(after Checkpoint, filter Filter) AllRange {
+func (s *Store) allRange(after Checkpoint, filter Filter) (AllRange, error) {
 	return AllRange{
 		After: after, Filter: filter,
 		Tenant: s.config.Tenant, AllTenants: s.config.Tenant == "",
-	}
+	}, checkFilter(filter)
 }
 
 func (s *Store) each(ctx context.Context, after Checkpoint, filter Filter, live bool) iter.Seq2[Recorded, error] {
@@ -95,8 +104,12 @@ func (s *Store) each(ctx context.Context, after Checkpoint, filter Filter, live 
 
 func (s *Store) batches(ctx context.Context, after Checkpoint, filter Filter, live bool) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
+		r, err := s.allRange(after, filter)
+		if err != nil {
+			yield(Batch{}, fmt.Errorf("eventstore: read all: %w", err))
+			return
+		}
 		var size pageSize
-		r := s.allRange(after, filter)
 		told := false // of the end that is being waited at
 		for {
 			r.Max = size.next()

@@ -25,10 +25,10 @@ type run[Tx any] struct {
 	change   Change
 	meter    meter
 
-	// barred tells that the last try to become the active version failed. What
-	// goes well beside it must not make the next try come sooner: each may keep
-	// readers waiting for a moment.
-	barred bool
+	// A switch may keep readers waiting for a moment, so one that failed is not
+	// tried again as soon as something else has gone well.
+	switchFailures int
+	switchAfter    time.Time
 }
 
 // loop owns the projection again and again until it is done. It returns the
@@ -82,9 +82,7 @@ func (r *run[Tx]) hopeless(err error) bool {
 // failed reports a failure, and says how long to wait.
 func (r *run[Tx]) failed(ctx context.Context, err error) time.Duration {
 	r.failures++
-	delay := firstDelay << min(r.failures-1, 10)
-	delay = min(delay, longestDelay)
-	delay -= rand.N(delay / 2)
+	delay := backoff(r.failures)
 	var apply *ApplyError
 	if errors.As(err, &apply) && apply.Events > 1 {
 		delay = 0 // fewer at once are something else to try
@@ -99,6 +97,12 @@ func (r *run[Tx]) failed(ctx context.Context, err error) time.Duration {
 		})
 	}
 	return delay
+}
+
+// backoff returns how long to wait after so many failures.
+func backoff(failures int) time.Duration {
+	delay := min(firstDelay<<min(failures-1, 10), longestDelay)
+	return delay - rand.N(delay/2)
 }
 
 // changed reports a new part, unless it is the one before.

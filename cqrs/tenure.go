@@ -3,6 +3,7 @@ package cqrs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/parlance-go/parlance/eventstore"
@@ -34,7 +35,6 @@ func (r *run[Tx]) tenure(ctx context.Context) error {
 	t := &tenure[Tx]{run: r, lease: lease, renew: time.NewTimer(r.config.LeaseDuration / 3)}
 	defer t.renew.Stop()
 	defer t.release(ctx)
-	r.barred = r.barred && lease.Status == Building
 	r.changed(ctx, Change{Part: Owning, Epoch: lease.Epoch})
 	if lease.Fresh {
 		if err := t.setup(ctx); err != nil {
@@ -66,15 +66,18 @@ func (t *tenure[Tx]) serve(ctx context.Context, reader *reader) error {
 			if err := t.take(ctx, batch); err != nil {
 				return err
 			}
-			if batch.Live && t.untilLive {
-				return t.flush(ctx)
-			}
 		case <-t.renew.C:
 			if err := t.update(ctx, Step{Checkpoint: t.passed}, nil); err != nil {
 				return err
 			}
 		case <-ctx.Done():
 			return t.end(ctx, reader)
+		}
+		if err := t.activate(ctx); err != nil {
+			return err
+		}
+		if t.untilLive && t.live && t.lease.Status == Active {
+			return t.flush(ctx)
 		}
 	}
 }
@@ -90,8 +93,7 @@ func (t *tenure[Tx]) end(ctx context.Context, reader *reader) error {
 	return context.Cause(ctx)
 }
 
-// take applies a batch, and makes the version the active one if that is the
-// last thing it lacked.
+// take applies a batch.
 func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 	for events := batch.Events; len(events) > 0; {
 		if ctx.Err() != nil {
@@ -115,29 +117,27 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 		}
 	}
 	t.passed = batch.Checkpoint
-	if !batch.Live {
-		t.live = false
-		return nil
+	if batch.Live {
+		t.failures = 0
 	}
-	if t.lease.Status == Building {
-		if err := t.activate(ctx); err != nil {
-			return err
-		}
-	}
-	t.failures = 0
-	if len(batch.Events) > 0 || !t.live {
+	if batch.Live && (len(batch.Events) > 0 || !t.live) {
 		t.report(ctx, time.Time{}, true)
 	}
-	t.live = true
+	t.live = batch.Live
 	return nil
 }
 
+// activate makes the version the one that is read, once it has caught up.
 func (t *tenure[Tx]) activate(ctx context.Context) error {
-	err := t.update(ctx, Step{Checkpoint: t.passed, Activate: true}, nil)
-	t.barred = err != nil
-	if err != nil {
+	if !t.live || t.lease.Status == Active || time.Now().Before(t.switchAfter) {
+		return nil
+	}
+	if err := t.update(ctx, Step{Checkpoint: t.passed, Activate: true}, nil); err != nil {
+		t.switchFailures++
+		t.switchAfter = time.Now().Add(backoff(t.switchFailures))
 		return err
 	}
+	t.switchFailures = 0
 	t.changed(ctx, Change{Part: Switched, Epoch: t.lease.Epoch})
 	return nil
 }
@@ -152,9 +152,7 @@ func (t *tenure[Tx]) apply(ctx context.Context, step Step, events []eventstore.R
 		return nil
 	})
 	if err == nil {
-		if !t.barred {
-			t.failures = 0
-		}
+		t.failures = 0
 		return nil
 	}
 	if failed != nil {
@@ -181,7 +179,12 @@ func (t *tenure[Tx]) setup(ctx context.Context) (err error) {
 	}
 	var write func(context.Context, Tx) error
 	if t.projection.Setup != nil {
-		write = func(ctx context.Context, tx Tx) error { return t.projection.Setup(ctx, tx, t.lease.Model) }
+		write = func(ctx context.Context, tx Tx) error {
+			if err := t.projection.Setup(ctx, tx, t.lease.Model); err != nil {
+				return fmt.Errorf("set up: %w", err)
+			}
+			return nil
+		}
 	}
 	return t.update(ctx, Step{Checkpoint: start}, write)
 }

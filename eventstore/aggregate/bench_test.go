@@ -1,7 +1,6 @@
 package aggregate_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 
@@ -38,7 +37,7 @@ var lessons = aggregate.Decider[lesson, sectionEdited, lessonEvent]{
 // BenchmarkAggregateLoad loads a whole aggregate from memory. The floor is to
 // decode the same events, which are at hand, and to fold them.
 func BenchmarkAggregateLoad(b *testing.B) {
-	ctx := context.Background()
+	ctx := b.Context()
 	for _, count := range []int{1, 10, 1_000, 10_000} {
 		store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})
 		registry, err := eventstore.NewRegistry[lessonEvent](eventstore.JSON[sectionEdited]("SectionEdited", 1))
@@ -100,7 +99,7 @@ func BenchmarkAggregateLoad(b *testing.B) {
 // BenchmarkHandle decides and appends one event, on a new aggregate each time:
 // the floor is the append alone.
 func BenchmarkHandle(b *testing.B) {
-	ctx := context.Background()
+	ctx := b.Context()
 	edit := sectionEdited{Section: 3, Editor: "ada@example.org", Text: "An event is what has happened"}
 	registry, err := eventstore.NewRegistry[lessonEvent](eventstore.JSON[sectionEdited]("SectionEdited", 1))
 	if err != nil {

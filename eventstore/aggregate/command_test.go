@@ -1,7 +1,6 @@
 package aggregate_test
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -256,9 +255,7 @@ func TestCommandErasedMeanwhile(t *testing.T) {
 	ctx := eventstore.WithCommandID(t.Context(), "c-1")
 	_, err := repository.Handle(ctx, "1", deposit{5})
 	assert.NoError(t, err)
-	for range 300 {
-		handle(t, repository, deposit{1})
-	}
+	fillAccount(t, store, 300)
 	driver.beforeRead = func(r eventstore.StreamRange) error {
 		if r.From == 1 {
 			return nil
@@ -294,7 +291,7 @@ func TestCommandEventIDs(t *testing.T) {
 			store = c.Store
 		})
 		for _, id := range []string{"1", "2"} {
-			ctx := eventstore.WithCommandID(context.Background(), "c-1")
+			ctx := eventstore.WithCommandID(t.Context(), "c-1")
 			result, err := repository.Handle(ctx, id, exchange{1, 1})
 			assert.NoError(t, err)
 			assert.False(t, result.Repeated)

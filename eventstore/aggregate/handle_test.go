@@ -110,7 +110,7 @@ func accountOther(t *testing.T, store *eventstore.Store) func(accountEvent) {
 		t.Helper()
 		event, err := events.Encode(value)
 		assert.NoError(t, err)
-		_, err = store.Append(context.Background(), "account-1", eventstore.Any, event)
+		_, err = store.Append(t.Context(), "account-1", eventstore.Any, event)
 		assert.NoError(t, err)
 	}
 }
@@ -182,7 +182,7 @@ func TestHandleRefusedOrNothing(t *testing.T) {
 	ctx := t.Context()
 	repository, store := newAccounts(t, eventstore.NewMemory())
 	_, err := repository.Handle(ctx, "1", withdraw{1})
-	assert.True(t, err == errInsufficient, "Decide's error as it is, not %v", err)
+	assert.Equal(t, err, errInsufficient, "Decide's error as it is")
 	result, err := repository.Handle(ctx, "1", look{})
 	assert.NoError(t, err)
 	assert.Equal(t, result, aggregate.Result[account, accountEvent]{})

@@ -18,9 +18,9 @@ func handle(t *testing.T, r *accountRepository, commands ...accountCommand) {
 	}
 }
 
-func TestLoadManyPages(t *testing.T) {
-	const count = 5000
-	repository, store := newAccounts(t, eventstore.NewMemory())
+// fillAccount appends many deposits of 1 at once.
+func fillAccount(t *testing.T, store *eventstore.Store, count int) {
+	t.Helper()
 	events := accountEvents(t)
 	batch := make([]eventstore.Event, count)
 	for i := range batch {
@@ -28,8 +28,14 @@ func TestLoadManyPages(t *testing.T) {
 		batch[i], err = events.Encode(deposited{1})
 		assert.NoError(t, err)
 	}
-	_, err := store.Append(t.Context(), "account-1", eventstore.NoStream, batch...)
+	_, err := store.Append(t.Context(), "account-1", eventstore.Any, batch...)
 	assert.NoError(t, err)
+}
+
+func TestLoadManyPages(t *testing.T) {
+	const count = 5000
+	repository, store := newAccounts(t, eventstore.NewMemory())
+	fillAccount(t, store, count)
 	state, version, err := repository.Load(t.Context(), "1")
 	assert.NoError(t, err)
 	assert.Equal(t, version, count)
@@ -152,9 +158,7 @@ func TestLoadTombstoned(t *testing.T) {
 func TestLoadErasedBetweenPages(t *testing.T) {
 	driver := &faulty{Driver: eventstore.NewMemory()}
 	repository, store := newAccounts(t, driver)
-	for range 300 {
-		handle(t, repository, deposit{1})
-	}
+	fillAccount(t, store, 300)
 	driver.beforeRead = func(r eventstore.StreamRange) error {
 		if r.From == 1 {
 			return nil
@@ -198,9 +202,8 @@ func TestLoadErasedAgainAndAgain(t *testing.T) {
 	busy := false
 	fill := func() {
 		busy = true
-		for range 300 {
-			handle(t, repository, deposit{1})
-		}
+		handle(t, repository, deposit{1})
+		fillAccount(t, store, 299)
 		busy = false
 	}
 	fill()

@@ -69,7 +69,7 @@ func (r *Root[E]) Version() int64 { return r.version }
 // Pending returns the events that are recorded and not saved.
 func (r *Root[E]) Pending() []E { return slices.Clone(r.pending) }
 
-func (r *Root[E]) root() *Root[E] { return r }
+func (r *Root[E]) root() *Root[E] { return r } //nolint:unused // it is called as a method of Aggregate
 
 // saved forgets the first n pending events, which are in the log up to version.
 func (r *Root[E]) saved(n int, version int64) {

@@ -17,7 +17,7 @@ import (
 func amounts(t *testing.T, store *eventstore.Store) (amounts []int) {
 	t.Helper()
 	events := accountEvents(t)
-	for event, err := range store.Read(context.Background(), "account-1", 1) {
+	for event, err := range store.Read(t.Context(), "account-1", 1) {
 		assert.NoError(t, err)
 		value, err := events.Decode(event.Event)
 		assert.NoError(t, err)
@@ -202,7 +202,7 @@ func TestRootsUpdate(t *testing.T) {
 		l.Deposit(100)
 		return refused
 	})
-	assert.True(t, err == refused, "change's error as it is, not %v", err)
+	assert.Equal(t, err, refused, "change's error as it is")
 	assert.NoError(t, roots.Update(ctx, "1", func(*ledger) error { return nil }))
 	assert.Panics(t, func() {
 		_ = roots.Update(ctx, "1", func(l *ledger) error {

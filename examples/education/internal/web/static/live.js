@@ -1,0 +1,62 @@
+// The page works without this. With it, the page follows what happens, says at
+// once when a file is too large, and takes files that are dropped on it.
+"use strict";
+
+const part = document.querySelector("[data-live]");
+
+// refresh puts the part of the page that changes in place of the old one.
+let running = false, again = false;
+async function refresh() {
+  if (running) { again = true; return; }
+  running = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelector("[data-live]");
+      const reading = part.contains(document.activeElement) || part.querySelector("details[open], audio") || String(getSelection());
+      if (fresh && !reading && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+    }
+  } catch {
+    // The server is away. The event source says when it is back.
+  }
+  running = false;
+  if (again) { again = false; later(300); }
+}
+
+let timer;
+function later(ms) {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, ms);
+}
+
+if (part) {
+  const changes = new EventSource("/changes");
+  changes.onmessage = () => later(150);
+  changes.onopen = () => later(500);
+  addEventListener("pagehide", () => changes.close());
+}
+
+const upload = document.querySelector("form.upload");
+if (upload) {
+  const input = upload.querySelector("input"), note = upload.querySelector(".note"), button = upload.querySelector("button");
+  const most = Number(upload.dataset.maxSize);
+  const check = () => {
+    const large = [...input.files].filter(file => file.size > most).map(file => file.name);
+    note.textContent = large.length ? "Too large, and will fail: " + large.join(", ") : "";
+  };
+  input.addEventListener("change", check);
+  upload.addEventListener("submit", () => {
+    button.disabled = true;
+    note.textContent = "Uploading…";
+  });
+  addEventListener("pageshow", () => { button.disabled = false; check(); });
+  upload.addEventListener("dragover", event => { event.preventDefault(); upload.classList.add("over"); });
+  upload.addEventListener("dragleave", () => upload.classList.remove("over"));
+  upload.addEventListener("drop", event => {
+    event.preventDefault();
+    upload.classList.remove("over");
+    input.files = event.dataTransfer.files;
+    check();
+  });
+}

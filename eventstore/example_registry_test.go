@@ -98,7 +98,7 @@ func ExampleCodecType() {
 		return
 	}
 	event, err := lessons.Encode(LessonHeld{Minutes: 300})
-	fmt.Println(event.Type, event.Data, err)
+	fmt.Printf("%s %v %v\n", event.Type, event.Data, err)
 	_, err = lessons.Decode(eventstore.Event{Type: "LessonHeld", SchemaVersion: 1})
 	fmt.Println(err)
 	// Output:

@@ -12,6 +12,7 @@ import (
 // text, lets it go on where it was after a restart.
 func ExampleStore_Subscribe() {
 	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
 	store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})
 	for _, user := range []string{"user-1", "user-2", "user-3"} {
 		_, _ = store.Append(ctx, user, eventstore.NoStream, eventstore.Event{Type: "UserRegistered"})

@@ -45,8 +45,9 @@ type Config[S, E any] struct {
 	StateVersion int
 
 	// StateCodec encodes and decodes the state in a snapshot. Together they must
-	// give the same state back; JSON does that only for exported fields.
-	// Defaults to JSON, refusing a snapshot that it would have written otherwise.
+	// give the same state back, or later states will be wrong.
+	// Defaults to JSON for states without unexported fields and pointers; others
+	// are not saved, and Hooks.Snapshot is told.
 	StateCodec eventstore.Codec[S]
 
 	// Hooks are told what is done.

@@ -59,6 +59,45 @@ func Example_snapshots() {
 	// aggregate: load "content-42": stream "content-42": the events before version 4 are gone, and no snapshot stands for them
 }
 
+// JSON does not see unexported fields, so a codec says what a snapshot holds.
+func ExampleConfig_stateCodec() {
+	ctx := context.Background()
+	store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})
+	contents, err := aggregate.NewRoots(NewContent, aggregate.Config[*Content, ContentEvent]{
+		Store: store, Category: "content", Events: contentEvents,
+		Snapshots:     aggregate.NewStreamSnapshots(store),
+		SnapshotEvery: 3,
+		StateCodec: eventstore.Codec[*Content]{
+			Encode: func(c *Content) ([]byte, error) { return []byte(c.status), nil },
+			Decode: func(data []byte) (*Content, error) { return &Content{status: string(data)}, nil },
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	for _, step := range []func(*Content) error{
+		func(c *Content) error { return c.Upload("Go") },
+		func(c *Content) error { return c.Process(1200) },
+		(*Content).Publish,
+	} {
+		if err := contents.Update(ctx, "42", step); err != nil {
+			panic(err)
+		}
+	}
+	for event, err := range store.Read(ctx, "snapshot_content-42@1", 1) {
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(string(event.Data), event.Metadata.Extra["aggregateversion"])
+	}
+	c, err := contents.Load(ctx, "42")
+	fmt.Println(c.status, c.Version(), err)
+	// Output:
+	// completed 3
+	// published 4 <nil>
+}
+
 // Snapshots in memory save a process from folding again what it has folded.
 func ExampleNewMemorySnapshots() {
 	store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})

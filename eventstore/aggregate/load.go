@@ -21,6 +21,9 @@ type engine[S, E any] struct {
 
 	// spoils tells that deciding changes the state.
 	spoils bool
+
+	// unproven tells that nobody has vouched for the StateCodec.
+	unproven bool
 }
 
 // place is where in its stream an aggregate is.

@@ -25,7 +25,10 @@ func NewRepository[S, C, E any](decider Decider[S, C, E], config Config[S, E]) (
 	if err != nil {
 		return nil, fmt.Errorf("aggregate: repository: %w", err)
 	}
-	engine := &engine[S, E]{Config: complete, blank: decider.blank, evolve: decider.Evolve}
+	engine := &engine[S, E]{
+		Config: complete, blank: decider.blank, evolve: decider.Evolve,
+		unproven: config.StateCodec.Encode == nil,
+	}
 	return &Repository[S, C, E]{engine: engine, decider: decider}, nil
 }
 

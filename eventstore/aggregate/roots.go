@@ -17,7 +17,8 @@ type Roots[A Aggregate[E], E any] struct {
 
 // NewRoots returns Roots. create returns an aggregate without events, a new one
 // at each call. The error matches eventstore.ErrInvalid and names what is
-// wrong.
+// wrong. Snapshots of structs with unexported fields need a StateCodec; it
+// leaves the Root alone.
 //
 //	accounts, err := aggregate.NewRoots(func() *Account { return &Account{} },
 //		aggregate.Config[*Account, Event]{Store: store, Category: "account", Events: events})
@@ -32,7 +33,10 @@ func NewRoots[A Aggregate[E], E any](create func() A, config Config[A, E]) (*Roo
 	if n := len(create().root().pending); n > 0 {
 		return nil, fmt.Errorf("aggregate: roots: %w", invalidf("create returns an aggregate with %d recorded events", n))
 	}
-	engine := &engine[A, E]{Config: complete, blank: create, spoils: true}
+	engine := &engine[A, E]{
+		Config: complete, blank: create, spoils: true,
+		unproven: config.StateCodec.Encode == nil,
+	}
 	engine.evolve = func(a A, event E) A {
 		a.Apply(event)
 		return a

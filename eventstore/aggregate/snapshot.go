@@ -47,7 +47,7 @@ type Snapshot struct {
 
 var (
 	errUnconfirmed = errors.New("aggregate: the stream has not the event that the snapshot ends with")
-	errLooksBlank  = errors.New("aggregate: the state encodes like one without events: export its fields, or set StateCodec")
+	errLossy       = errors.New("aggregate: JSON does not give the same state back, since it has unexported fields or pointers: set StateCodec")
 )
 
 // begin returns the state of a snapshot that is still to be confirmed by the
@@ -75,10 +75,7 @@ func (e *engine[S, E]) restore(ctx context.Context, stream string) (snapshot Sna
 	case snapshot.Version < 0 || snapshot.EventID == uuid.Nil:
 		return snapshot, state, fmt.Errorf("it ends with version %d, event %s", snapshot.Version, snapshot.EventID)
 	}
-	state, err = e.StateCodec.Decode(snapshot.Data)
-	if err == nil && e.named != nil {
-		e.named(state, stream)
-	}
+	state, err = e.decode(stream, snapshot.Data)
 	return snapshot, state, err
 }
 
@@ -88,17 +85,33 @@ func (e *engine[S, E]) take(ctx context.Context, stream string, at *loaded[S]) *
 		return nil
 	}
 	data, err := e.StateCodec.Encode(at.state)
-	if err == nil {
-		var blank []byte
-		if blank, err = e.StateCodec.Encode(e.blank()); err == nil && bytes.Equal(data, blank) {
-			err = errLooksBlank
-		}
+	if err == nil && e.unproven {
+		err = e.prove(stream, at.state, data)
 	}
 	if err != nil {
 		e.told(ctx, stream, at.version, fmt.Errorf("aggregate: take snapshot of %q: %w", stream, err))
 		return nil
 	}
 	return &Snapshot{Version: at.version, EventID: at.last, Data: data}
+}
+
+// prove returns an error unless a state comes back from its encoding as it was.
+// A field that JSON leaves out would be zero in every state that a snapshot
+// begins, and nobody would be told.
+func (e *engine[S, E]) prove(stream string, state S, data []byte) error {
+	back, err := e.decode(stream, data)
+	if err == nil && fmt.Sprintf("%#v", back) != fmt.Sprintf("%#v", state) {
+		err = errLossy
+	}
+	return err
+}
+
+func (e *engine[S, E]) decode(stream string, data []byte) (S, error) {
+	state, err := e.StateCodec.Decode(data)
+	if err == nil && e.named != nil {
+		e.named(state, stream)
+	}
+	return state, err
 }
 
 // keep saves a snapshot if there is one.

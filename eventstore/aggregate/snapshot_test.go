@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -209,30 +210,49 @@ func TestSnapshotStoreFails(t *testing.T) {
 	}
 }
 
-// A state that JSON cannot see would come back empty.
+// A field that JSON does not see would come back empty, in silence.
 func TestSnapshotOfUnexportedFields(t *testing.T) {
-	type hidden struct{ balance int }
+	type halfHidden struct {
+		Moves   int
+		balance int
+	}
+	config := aggregate.Config[halfHidden, accountEvent]{
+		Store:    eventstore.New(eventstore.NewMemory(), eventstore.Config{}),
+		Category: "account", Events: accountEvents(t),
+		Snapshots: aggregate.NewMemorySnapshots(1), SnapshotEvery: 1,
+	}
 	var told []error
-	snapshots := aggregate.NewMemorySnapshots(1)
-	repository, err := aggregate.NewRepository(
-		aggregate.Decider[hidden, int, accountEvent]{
-			Decide: func(_ hidden, amount int) ([]accountEvent, error) { return []accountEvent{deposited{amount}}, nil },
-			Evolve: func(h hidden, event accountEvent) hidden { return hidden{h.balance + event.(deposited).Amount} },
-		},
-		aggregate.Config[hidden, accountEvent]{
-			Store:    eventstore.New(eventstore.NewMemory(), eventstore.Config{}),
-			Category: "account", Events: accountEvents(t),
-			Snapshots: snapshots, SnapshotEvery: 1,
-			Hooks: aggregate.Hooks{Snapshot: func(_ context.Context, info aggregate.SnapshotInfo) { told = append(told, info.Err) }},
-		})
-	assert.NoError(t, err)
-	for want := 1; want <= 3; want++ {
+	config.Hooks.Snapshot = func(_ context.Context, info aggregate.SnapshotInfo) { told = append(told, info.Err) }
+	deposits := func(want int) {
+		t.Helper()
+		repository, err := aggregate.NewRepository(
+			aggregate.Decider[halfHidden, int, accountEvent]{
+				Decide: func(_ halfHidden, amount int) ([]accountEvent, error) { return []accountEvent{deposited{amount}}, nil },
+				Evolve: func(h halfHidden, event accountEvent) halfHidden {
+					return halfHidden{h.Moves + 1, h.balance + event.(deposited).Amount}
+				},
+			}, config)
+		assert.NoError(t, err)
 		result, err := repository.Handle(t.Context(), "1", 1)
 		assert.NoError(t, err)
-		assert.Equal(t, result.State.balance, want)
+		assert.Equal(t, result.State, halfHidden{want, want})
 	}
-	assert.Equal(t, len(told), 3)
+	deposits(1)
+	deposits(2)
+	assert.Equal(t, len(told), 2)
 	assert.Contains(t, told[0].Error(), "StateCodec")
+
+	config.StateCodec = eventstore.Codec[halfHidden]{
+		Encode: func(h halfHidden) ([]byte, error) { return fmt.Appendf(nil, "%d %d", h.Moves, h.balance), nil },
+		Decode: func(data []byte) (h halfHidden, err error) {
+			_, err = fmt.Sscan(string(data), &h.Moves, &h.balance)
+			return h, err
+		},
+	}
+	told = nil
+	deposits(3)
+	deposits(4)
+	assert.Equal(t, told, []error{nil, nil})
 }
 
 func TestMemorySnapshotsForget(t *testing.T) {

@@ -2,11 +2,8 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"math"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -99,7 +96,8 @@ func appendOne(k appendKind) string {
 //
 // With one stream it costs one round trip; while other appends are under way it
 // joins the next statement, and shares its commit. With several streams, with
-// none to write, or when the stream is not as expected, it costs two.
+// none to write, or when the stream is not as expected, it is a transaction of
+// several.
 func (s *EventStore) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -135,30 +133,25 @@ func (s *EventStore) appendAlone(ctx context.Context, kind appendKind, w *events
 	}
 	defer conn.Release()
 	e := &w.Events[0]
-	extra, err := encodeExtra(e.Metadata.Extra)
+	extra, err := wireExtra(e.Metadata.Extra)
 	if err != nil {
 		return false, err
 	}
-	args := []any{
-		conn.epoch.base, w.Tenant, w.Stream,
-		[16]byte(e.ID), int32(e.SchemaVersion), e.Type, notNil(e.Data), //nolint:gosec // the Store bounds SchemaVersion
-		e.Metadata.CorrelationID, e.Metadata.CausationID, e.Metadata.Actor, e.Metadata.TraceParent, extra,
-	}
+	args := append(make([][]byte, 0, 14), wireInt8(conn.epoch.base), []byte(w.Tenant), []byte(w.Stream),
+		e.ID[:], wireInt4(e.SchemaVersion), []byte(e.Type), wireData(e.Data),
+		wireText(e.Metadata.CorrelationID), wireText(e.Metadata.CausationID),
+		wireText(e.Metadata.Actor), wireText(e.Metadata.TraceParent), extra)
 	if kind == appendExisting {
 		low, high := bounds(w.Expected)
-		args = append(args, low, high)
+		args = append(args, wireInt8(low), wireInt8(high))
 	}
-	err = conn.QueryRow(ctx, s.sql.appendOne[kind], args...).Scan(&result.Version, &result.Position)
-	if errors.Is(err, pgx.ErrNoRows) || contended(err) {
+	done := false
+	err = s.sql.appendOne[kind].query(ctx, conn.Conn.Conn(), args, func(values []int64) error {
+		done, *result = true, eventstore.Appended{Version: values[0], Position: values[1]}
+		return nil
+	})
+	if contended(err) {
 		return false, nil
 	}
-	return err == nil, err
-}
-
-// notNil tells empty data from erased data, which is NULL.
-func notNil(data []byte) []byte {
-	if data == nil {
-		return []byte{}
-	}
-	return data
+	return done && err == nil, err
 }

@@ -59,8 +59,8 @@ SELECT max(seq) FROM e`
 const maxCarefulTries = 10
 
 // appendCarefully locks all the streams and lets eventstore.Check decide, in a
-// transaction of four round trips. One that loses to another transaction is
-// tried again.
+// transaction of three round trips and one for each stream it writes. One that
+// loses to another transaction is tried again.
 func (s *EventStore) appendCarefully(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -92,25 +92,29 @@ func (s *EventStore) appendIn(ctx context.Context, tx pgx.Tx, e *epoch, writes [
 	if err != nil || duplicate {
 		return err
 	}
-	var batch pgx.Batch
 	for i := range writes {
 		if len(writes[i].Events) == 0 {
 			continue
 		}
-		rows, err := newAppendRows([]*pending{{write: writes[i]}})
+		w := &writes[i]
+		events := make([]*eventstore.Event, len(w.Events))
+		for j := range events {
+			events[j] = &w.Events[j]
+		}
+		args := append(make([][]byte, 0, 14), wireInt8(e.base), []byte(w.Tenant), []byte(w.Stream),
+			wireInt8(results[i].Version), wireInt8(int64(len(events))))
+		if args, err = wireEvents(args, events); err != nil {
+			return err
+		}
+		err = s.sql.recordWrite.query(ctx, tx.Conn(), args, func(values []int64) error {
+			results[i].Position = values[0]
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		batch.Queue(s.sql.recordWrite, e.base, writes[i].Tenant, writes[i].Stream,
-			results[i].Version, int64(len(writes[i].Events)),
-			rows.ids, rows.schemas, rows.types, rows.data,
-			rows.correlations, rows.causations, rows.actors, rows.traces, rows.extras,
-		).QueryRow(func(row pgx.Row) error { return row.Scan(&results[i].Position) })
 	}
-	if batch.Len() == 0 {
-		return nil
-	}
-	return tx.SendBatch(ctx, &batch).Close()
+	return nil
 }
 
 // streamState is what Check asks about locked streams of one tenant.

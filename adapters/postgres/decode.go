@@ -113,12 +113,18 @@ func (d *decoder) scan(leading []int64, event *eventstore.Recorded) (at cursor, 
 	event.ID, event.Type, event.SchemaVersion = *id, *kind, *schema
 	event.Stream, event.Version, event.Position, event.Time = *stream, *version, *seq, recorded.UTC()
 	event.Metadata = eventstore.Metadata{
-		CorrelationID: *correlation, CausationID: *causation, Tenant: *tenant, Actor: *actor, TraceParent: *traceparent,
+		CorrelationID: text(correlation), CausationID: text(causation),
+		Tenant: *tenant, Actor: text(actor), TraceParent: text(traceparent),
 	}
-	if extra != nil {
-		event.Metadata.Extra, err = decodeExtra([]byte(*extra))
-	}
+	event.Metadata.Extra, err = decodeExtra([]byte(text(extra)))
 	return cursor{ord: *ord, seq: *seq}, true, err
+}
+
+func text(nullable *string) string {
+	if nullable == nil {
+		return ""
+	}
+	return *nullable
 }
 
 // name returns a string of which the page needs but one copy.
@@ -151,18 +157,6 @@ func (d *decoder) own(value []byte) []byte {
 
 // full tells that the page holds as much as it may.
 func (d *decoder) full() bool { return d.total >= pageBytes }
-
-func encodeExtra(extra map[string]string) (*string, error) {
-	if len(extra) == 0 {
-		return nil, nil //nolint:nilnil // NULL is the encoding of no pairs
-	}
-	text, err := json.Marshal(extra)
-	if err != nil {
-		return nil, err
-	}
-	encoded := string(text)
-	return &encoded, nil
-}
 
 func decodeExtra(text []byte) (extra map[string]string, err error) {
 	if len(text) == 0 {

@@ -16,7 +16,7 @@ UPDATE {schema}.streams SET first = $3, state = $4 WHERE tenant = $1 AND stream 
 	// old contents go with the next vacuum.
 	eraseEventsSQL = `
 UPDATE {schema}.events
-SET data = NULL, extra = NULL, correlation_id = '', causation_id = '', actor = '', traceparent = ''
+SET data = NULL, correlation_id = NULL, causation_id = NULL, actor = NULL, traceparent = NULL, extra = NULL
 WHERE tenant = $1 AND stream = $2 AND version >= $3 AND version < $4`
 )
 

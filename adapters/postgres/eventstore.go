@@ -97,9 +97,10 @@ func OpenEventStore(ctx context.Context, pool *pgxpool.Pool, config EventStoreCo
 // statements are the texts of all statements, with the schema's name in them.
 type statements struct {
 	epochs, epochLock, epochNew   string
-	appendOne, appendMany         [appendKinds]string
+	appendOne, appendMany         [appendKinds]prepared
 	streamsMake, streamsLock      string
-	idsFind, recordWrite          string
+	idsFind                       string
+	recordWrite                   prepared
 	streamRead, streamReadBack    string
 	allScan, allScanSome, allLate string
 	countAll                      string
@@ -110,15 +111,15 @@ func newStatements(schema schemaName) statements {
 	s := statements{
 		epochs: schema.in(epochsSQL), epochLock: schema.in(epochLockSQL), epochNew: schema.in(epochNewSQL),
 		streamsMake: schema.in(streamsMakeSQL), streamsLock: schema.in(streamsLockSQL),
-		idsFind: schema.in(idsFindSQL), recordWrite: schema.in(recordWriteSQL),
+		idsFind: schema.in(idsFindSQL), recordWrite: prepare(schema.in(recordWriteSQL)),
 		streamRead: schema.in(streamReadSQL), streamReadBack: schema.in(streamReadBackSQL),
 		allScan: schema.in(allScanSQL), allScanSome: schema.in(allScanSomeSQL), allLate: schema.in(allLateSQL),
 		countAll:  schema.in(countAllSQL),
 		eraseMark: schema.in(eraseMarkSQL), eraseEvents: schema.in(eraseEventsSQL),
 	}
 	for kind := range appendKinds {
-		s.appendOne[kind] = schema.in(appendOne(kind))
-		s.appendMany[kind] = schema.in(appendMany(kind))
+		s.appendOne[kind] = prepare(schema.in(appendOne(kind)))
+		s.appendMany[kind] = prepare(schema.in(appendMany(kind)))
 	}
 	return s
 }

@@ -26,7 +26,8 @@ CREATE TABLE {schema}.streams (
 -- xid: the id of the writing transaction, lifted by its epoch's base.
 -- ord: the highest xid among this event and those before it in its stream, so
 -- that (ord, seq) never contradicts the order of a stream.
--- data is NULL once the event has been erased; its id stays used.
+-- data is NULL once the event has been erased; its id stays used. Metadata is
+-- NULL where it is empty.
 CREATE SEQUENCE {schema}.events_seq;
 CREATE TABLE {schema}.events (
     version        bigint           NOT NULL,
@@ -40,10 +41,10 @@ CREATE TABLE {schema}.events (
     stream         text COLLATE "C" NOT NULL,
     type           text COLLATE "C" NOT NULL,
     data           bytea,
-    correlation_id text             NOT NULL DEFAULT '',
-    causation_id   text             NOT NULL DEFAULT '',
-    actor          text             NOT NULL DEFAULT '',
-    traceparent    text             NOT NULL DEFAULT '',
+    correlation_id text,
+    causation_id   text,
+    actor          text,
+    traceparent    text,
     extra          text,
     PRIMARY KEY (tenant, stream, version),
     UNIQUE (tenant, stream, event_id)

@@ -1,0 +1,9 @@
+package benchmarks_test
+
+import (
+	"testing"
+
+	"github.com/parlance-go/parlance/internal/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }

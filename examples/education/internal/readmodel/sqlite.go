@@ -73,14 +73,14 @@ RETURNING number, title, file_name`
 	// One round trip each for a page, its size, a row and the summary.
 	sqliteFind = `
 SELECT ` + columns + `, text FROM CONTENTS JOIN (
-	SELECT rowid AS found, bm25(WORDS, 10.0, 4.0, 1.0) AS rank
-	FROM WORDS JOIN CONTENTS ON number = rowid
+	SELECT WORDS.rowid AS found, bm25(WORDS, 10.0, 4.0, 1.0) AS rank
+	FROM WORDS JOIN CONTENTS ON number = WORDS.rowid
 	WHERE WORDS MATCH ?1 AND (?2 = '' OR content_type = ?2) AND (?3 = '' OR status = ?3)
-	ORDER BY rank, rowid DESC LIMIT ?4 OFFSET ?5
+	ORDER BY rank, WORDS.rowid DESC LIMIT ?4 OFFSET ?5
 ) ON number = found ORDER BY rank, number DESC`
 
 	sqliteFound = `
-SELECT count(*) FROM WORDS JOIN CONTENTS ON number = rowid
+SELECT count(*) FROM WORDS JOIN CONTENTS ON number = WORDS.rowid
 WHERE WORDS MATCH ?1 AND (?2 = '' OR content_type = ?2) AND (?3 = '' OR status = ?3)`
 
 	sqliteList = `

@@ -86,7 +86,11 @@ func (m *Model) nextEvents(choose func(n int) int, count int) []eventstore.Event
 	events := make([]eventstore.Event, count)
 	for i := range events {
 		m.made++
-		e := eventstore.Event{ID: eventID(m.made), Type: "A", SchemaVersion: 1 + choose(2)}
+		order := ascending
+		if choose(4) == 3 {
+			order = descending
+		}
+		e := eventstore.Event{ID: order.id(m.made), Type: "A", SchemaVersion: 1 + choose(2)}
 		if choose(2) == 1 {
 			e.Type = `B"'\☃`
 			e.Data = []byte{byte(m.made), 0, 0xff, '\\', '\''}

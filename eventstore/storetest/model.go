@@ -44,6 +44,13 @@ func (m *Model) Clone() *Model {
 	return c
 }
 
+// Equal tells whether both hold the same events in streams of the same state.
+func (m *Model) Equal(other *Model) bool {
+	return maps.EqualFunc(m.streams, other.streams, func(a, b *modelStream) bool {
+		return a.head() == b.head() && slices.EqualFunc(a.events, b.events, func(a, b eventstore.Recorded) bool { return a.ID == b.ID })
+	})
+}
+
 // Step does an Op that came to got in a store. The error says in words how got
 // is not what it should be; the Model is of no use after that.
 func (m *Model) Step(op Op, got Outcome) error {

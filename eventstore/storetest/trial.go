@@ -24,6 +24,7 @@ type trial struct {
 	store   *eventstore.Store
 	diary   *diary
 	ids     *atomic.Uint64
+	order   idOrder
 	told    *atomic.Int64 // how many failures
 	cancel  context.CancelFunc
 }
@@ -136,10 +137,10 @@ func (t *trial) must(ctx context.Context, op Op) Outcome {
 func (t *trial) events(n int) []eventstore.Event {
 	events := make([]eventstore.Event, n)
 	for i := range events {
-		id := t.ids.Add(1)
+		n := t.ids.Add(1)
 		events[i] = eventstore.Event{
-			ID: eventID(id), Type: "Happened", SchemaVersion: 1,
-			Data: fmt.Appendf(nil, `{"n":%d}`, id),
+			ID: t.order.id(n), Type: "Happened", SchemaVersion: 1,
+			Data: fmt.Appendf(nil, `{"n":%d}`, n),
 		}
 	}
 	return events

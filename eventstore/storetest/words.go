@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 
 	"github.com/google/uuid"
@@ -17,6 +18,33 @@ func eventID(n uint64) uuid.UUID {
 	id := uuid.UUID{0: 'k', 1: 'i', 2: 't', 6: 0x70, 8: 0x80}
 	binary.BigEndian.PutUint32(id[12:], uint32(n))
 	return id
+}
+
+// idOrder is how the IDs of new events follow each other. A driver may find IDs
+// that ascend, as those of version 7 do, by another way than others.
+type idOrder uint8
+
+const (
+	ascending idOrder = iota
+	descending
+	scattered
+)
+
+func (o idOrder) String() string {
+	return [...]string{"ascending IDs", "descending IDs", "scattered IDs"}[o]
+}
+
+// id returns the ID of the n-th event, which no other n has.
+func (o idOrder) id(n uint64) uuid.UUID {
+	switch o {
+	case descending:
+		return eventID(1<<31 - n)
+	case scattered:
+		const odd = 0x9e3779b1
+		return eventID(n * odd & math.MaxUint32)
+	default:
+		return eventID(n)
+	}
 }
 
 // tellID is short for the IDs that the kit has made.

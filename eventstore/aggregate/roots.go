@@ -70,8 +70,8 @@ func (r *Roots[A, E]) Load(ctx context.Context, id string) (A, error) {
 // event twice. After an error that matches eventstore.ErrConflict the aggregate
 // is out of date: load it and decide again, or use Update.
 //
-// Save does not look at the command ID of ctx. It returns errors that match
-// eventstore.ErrConflict, eventstore.ErrTombstoned, eventstore.ErrUnknownType,
+// Save does not recognise a command that comes twice; Update does. It returns
+// errors that match eventstore.ErrConflict, eventstore.ErrTombstoned, eventstore.ErrUnknownType,
 // eventstore.ErrInvalid, the cause of ctx, or the driver's.
 func (r *Roots[A, E]) Save(ctx context.Context, a A) error {
 	root := a.root()
@@ -116,12 +116,12 @@ func (r *Roots[A, E]) append(ctx context.Context, root *Root[E]) error {
 
 // Update loads an aggregate, calls change, and appends what it recorded. When
 // another writer was faster, it does so again with a newly loaded aggregate.
-// With a command ID in ctx, change is not called again for a command that has
-// had its effect, and its events are never appended twice.
+// With a command ID in ctx, a command that has had its effect never has it
+// again: Update returns nil then.
 //
-// change may be called several times. It may keep the aggregate only if Update
-// returns nil. Update returns change's error as it is, or the errors of
-// [Repository.Handle].
+// change may be called several times, or not at all for a command that comes
+// twice. It may keep the aggregate only if Update returns nil. Update returns
+// change's error as it is, or the errors of [Repository.Handle].
 func (r *Roots[A, E]) Update(ctx context.Context, id string, change func(A) error) error {
 	result, err := r.engine.handle(ctx, id, func(at *loaded[A]) ([]E, error) {
 		at.state.root().place = at.place

@@ -215,6 +215,7 @@ func TestSnapshotOfUnexportedFields(t *testing.T) {
 	type halfHidden struct {
 		Moves   int
 		balance int
+		last    *int
 	}
 	config := aggregate.Config[halfHidden, accountEvent]{
 		Store:    eventstore.New(eventstore.NewMemory(), eventstore.Config{}),
@@ -229,13 +230,14 @@ func TestSnapshotOfUnexportedFields(t *testing.T) {
 			aggregate.Decider[halfHidden, int, accountEvent]{
 				Decide: func(_ halfHidden, amount int) ([]accountEvent, error) { return []accountEvent{deposited{amount}}, nil },
 				Evolve: func(h halfHidden, event accountEvent) halfHidden {
-					return halfHidden{h.Moves + 1, h.balance + event.(deposited).Amount}
+					amount := event.(deposited).Amount
+					return halfHidden{h.Moves + 1, h.balance + amount, &amount}
 				},
 			}, config)
 		assert.NoError(t, err)
 		result, err := repository.Handle(t.Context(), "1", 1)
 		assert.NoError(t, err)
-		assert.Equal(t, result.State, halfHidden{want, want})
+		assert.Equal(t, result.State, halfHidden{want, want, new(1)})
 	}
 	deposits(1)
 	deposits(2)
@@ -245,6 +247,7 @@ func TestSnapshotOfUnexportedFields(t *testing.T) {
 	config.StateCodec = eventstore.Codec[halfHidden]{
 		Encode: func(h halfHidden) ([]byte, error) { return fmt.Appendf(nil, "%d %d", h.Moves, h.balance), nil },
 		Decode: func(data []byte) (h halfHidden, err error) {
+			h.last = new(1)
 			_, err = fmt.Sscan(string(data), &h.Moves, &h.balance)
 			return h, err
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,12 @@ func TestHandleRacing(t *testing.T) {
 	const writers, commands = 32, 20
 	ctx := t.Context()
 	var conflicts atomic.Int64
-	repository, store := newAccounts(t, eventstore.NewMemory(), func(c *accountConfig) {
+	driver := &faulty{Driver: eventstore.NewMemory()}
+	driver.beforeAppend = func([]eventstore.Write) error {
+		runtime.Gosched() // to whoever would like to be faster
+		return nil
+	}
+	repository, store := newAccounts(t, driver, func(c *accountConfig) {
 		c.MaxAttempts = 100
 		c.Snapshots = aggregate.NewMemorySnapshots(1)
 		c.SnapshotEvery = 7

@@ -8,10 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/parlance-go/parlance/examples/education/internal/system"
 	"github.com/parlance-go/parlance/examples/education/internal/web"
 )
 
@@ -21,16 +20,13 @@ const drain = 10 * time.Second
 // educate imports, and then serves until ctx is done.
 func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	unlock, err := openData(o.data)
+	s, err := system.Open(ctx, system.Options{
+		Data: o.data, Postgres: o.postgres, MaxSize: int64(o.maxSize), Logger: logger,
+	})
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	system, err := openSystem(ctx, o, logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, system.close()) }()
+	defer func() { err = errors.Join(err, s.Close()) }()
 
 	var listener net.Listener
 	if !o.once {
@@ -40,22 +36,22 @@ func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		}
 		defer listener.Close()
 	}
-	working, stop := system.start(ctx)
+	working, stop := s.Start(ctx)
 	defer func() { err = errors.Join(err, stop()) }()
 	if o.once {
-		if err := importAll(working, system, o, stderr); err != nil {
+		if err := importAll(working, s, o, stderr); err != nil {
 			return quiet(ctx, err)
 		}
 		if err := stop(); err != nil {
 			return err
 		}
-		if err := system.catchUp(ctx); err != nil {
+		if err := s.CatchUp(ctx); err != nil {
 			return quiet(ctx, err)
 		}
-		return summarize(ctx, system, stdout)
+		return summarize(ctx, s, stdout)
 	}
-	return serve(working, system, listener, logger, func() error {
-		if err := importAll(working, system, o, stderr); err != nil {
+	return serve(working, s, listener, logger, func() error {
+		if err := importAll(working, s, o, stderr); err != nil {
 			return err
 		}
 		fmt.Fprintf(stdout, "Open http://%s in a browser. Ctrl-C ends the program.\n", listener.Addr())
@@ -71,26 +67,6 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// openData makes the folder for the program's data, and keeps other programs
-// away from it.
-func openData(path string) (unlock func(), err error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("-data: %w", err)
-	}
-	// The folder may be in a source tree, and does not belong to the sources.
-	ignore := filepath.Join(path, ".gitignore")
-	if _, err := os.Stat(ignore); errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
-			return nil, fmt.Errorf("-data: %w", err)
-		}
-	}
-	unlock, err = lockFile(filepath.Join(path, "lock"))
-	if err != nil {
-		return nil, fmt.Errorf("-data: %w", err)
-	}
-	return unlock, nil
-}
-
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -101,11 +77,11 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 
 // serve answers requests, also while the import is under way, until ctx is done
 // or something fails. Then it lets the requests end.
-func serve(ctx context.Context, s *system, listener net.Listener, logger *slog.Logger, work func() error) error {
+func serve(ctx context.Context, s *system.System, listener net.Listener, logger *slog.Logger, work func() error) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	site, err := web.New(life, web.Config{
-		Store: s.store, Commands: s.commands, Queries: s.queries, Intake: s.intake, Blobs: s.blobs, Logger: logger,
+		Store: s.Store, Commands: s.Commands, Queries: s.Queries, Intake: s.Intake, Blobs: s.Blobs, Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
 	"github.com/parlance-go/parlance/examples/education/internal/intake"
+	"github.com/parlance-go/parlance/examples/education/internal/system"
 )
 
 // importers is how many files are read at once.
@@ -17,7 +18,7 @@ const importers = 4
 
 // importAll takes in the files of a folder, and returns when each of them is
 // published or has failed.
-func importAll(ctx context.Context, s *system, o options, stderr io.Writer) error {
+func importAll(ctx context.Context, s *system.System, o options, stderr io.Writer) error {
 	dir, want := o.folder, intake.Everything
 	if dir == "" {
 		dir, want = ".", intake.Documentation
@@ -32,7 +33,7 @@ func importAll(ctx context.Context, s *system, o options, stderr io.Writer) erro
 		return fmt.Errorf("-import: %w", err)
 	}
 	// From before the first file, so that no content can settle unseen.
-	now, err := s.store.Now(ctx)
+	now, err := s.Store.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func importAll(ctx context.Context, s *system, o options, stderr io.Writer) erro
 	for range importers {
 		group.Go(func() {
 			for file := range queue {
-				receipt, err := s.intake.Import(ctx, folder, file)
+				receipt, err := s.Intake.Import(ctx, folder, file)
 				if err != nil {
 					cancel(fmt.Errorf("import %q: %w", file, err))
 					continue
@@ -78,12 +79,12 @@ func importAll(ctx context.Context, s *system, o options, stderr io.Writer) erro
 }
 
 // follow tells the tally which contents settle.
-func follow(ctx context.Context, s *system, after eventstore.Checkpoint, t *tally) error {
+func follow(ctx context.Context, s *system.System, after eventstore.Checkpoint, t *tally) error {
 	filter := eventstore.Filter{
 		Categories: []string{content.Category},
 		Types:      []string{content.TypePublished, content.TypeFailed},
 	}
-	for event, err := range s.store.Subscribe(ctx, after, filter) {
+	for event, err := range s.Store.Subscribe(ctx, after, filter) {
 		if err != nil {
 			return err
 		}

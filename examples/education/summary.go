@@ -9,11 +9,12 @@ import (
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/examples/education/internal/extract"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
+	"github.com/parlance-go/parlance/examples/education/internal/system"
 )
 
 // summarize writes what there is, from the read model.
-func summarize(ctx context.Context, s *system, w io.Writer) error {
-	counts, err := cqrs.Ask(ctx, s.queries, readmodel.Summary{})
+func summarize(ctx context.Context, s *system.System, w io.Writer) error {
+	counts, err := cqrs.Ask(ctx, s.Queries, readmodel.Summary{})
 	if err != nil {
 		return err
 	}
@@ -30,6 +31,6 @@ func summarize(ctx context.Context, s *system, w io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nKept in %s.\n", s.place)
+	_, err = fmt.Fprintf(w, "\nKept in %s.\n", s.Place)
 	return err
 }

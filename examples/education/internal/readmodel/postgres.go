@@ -191,7 +191,7 @@ func (p *Postgres) Search(ctx context.Context, search Search) (Page, error) {
 	page.Hits, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (hit Hit, err error) {
 		var text string
 		err = scanPostgres(row, &hit.Content, &text)
-		hit.Snippet = search.Query.Snippet(text, snippetSize)
+		hit.Snippet = search.snippet(hit.Title, text)
 		return hit, err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ package readmodel
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/parlance-go/parlance/cqrs"
@@ -190,6 +191,15 @@ func applyOne(ctx context.Context, w writer, recorded *eventstore.Recorded, even
 		change.status = content.Published
 	}
 	return w.setStatus(ctx, change)
+}
+
+// snippet returns what a hit shows of its text, which often begins with the
+// title that is shown anyway.
+func (s Search) snippet(title, text string) []words.Part {
+	if s.Query.Empty() {
+		text = strings.TrimSpace(strings.TrimPrefix(text, title))
+	}
+	return s.Query.Snippet(text, snippetSize)
 }
 
 // headingText returns the text of all headings, one a line.

@@ -215,7 +215,7 @@ func (s *SQLite) Search(ctx context.Context, search Search) (Page, error) {
 		if err := scanSQLite(rows, &hit.Content, &text); err != nil {
 			return Page{}, fmt.Errorf("readmodel: search: %w", err)
 		}
-		hit.Snippet = search.Query.Snippet(text, snippetSize)
+		hit.Snippet = search.snippet(hit.Title, text)
 		page.Hits = append(page.Hits, hit)
 	}
 	if err := rows.Err(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/parlance-go/parlance/eventstore"
@@ -62,7 +63,7 @@ func shown(history []eventstore.Recorded) []shownEvent {
 	for i, event := range history {
 		events[i] = shownEvent{Recorded: event, Label: labels[event.Type], Body: body(event.Data)}
 		if i > 0 {
-			events[i].After = max(event.Time.Sub(history[i-1].Time), 0).Round(1000)
+			events[i].After = max(event.Time.Sub(history[i-1].Time), 0).Round(100 * time.Microsecond)
 		}
 	}
 	return events

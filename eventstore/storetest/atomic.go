@@ -14,6 +14,7 @@ func atomicGroup() group {
 		{name: "all of the writes are done or none", check: allOrNone},
 		{name: "conditions on other streams hold while others write", check: writeSkew},
 		{name: "streams in any order never deadlock", check: anyOrder},
+		{name: "hundreds of streams", check: hundreds},
 	}}
 }
 
@@ -117,6 +118,27 @@ func anyOrder(ctx context.Context, t *trial) {
 		t.head(ctx, stream, eventstore.Head{Version: n, First: 1})
 		if got := t.read(ctx, stream); int64(len(got)) != n {
 			t.broken("nothing that was appended is lost", "%q holds %d events of %d", stream, len(got), n)
+		}
+	}
+}
+
+func hundreds(ctx context.Context, t *trial) {
+	op := make(Append, 300)
+	for i := range op {
+		op[i] = eventstore.Write{Stream: fmt.Sprintf("crowd-%d", i), Expected: eventstore.NoStream}
+		if i%3 > 0 {
+			op[i].Events = t.events(i % 3)
+		}
+	}
+	t.must(ctx, op)
+	for i, w := range op {
+		t.head(ctx, w.Stream, eventstore.Head{Version: int64(i % 3), First: 1})
+	}
+	again := t.must(ctx, op)
+	for i, result := range again.Results {
+		if result.Version != int64(i%3) || !result.Duplicate {
+			t.broken(sameAgain, "for %q it was %s", op[i].Stream, tellResult(result))
+			return
 		}
 	}
 }

@@ -25,41 +25,45 @@ func cancelledBefore(ctx context.Context, t *trial) {
 	cancel(errCancelled)
 	expired, stop := context.WithDeadlineCause(ctx, time.Now().Add(-time.Second), errCancelled)
 	defer stop()
-	for _, done := range []context.Context{done, expired} {
-		for name, call := range map[string]func() error{
-			"Append": func() error {
-				return t.do(done, Append{{Stream: "cancel-1", Expected: eventstore.Any, Events: t.events(1)}}).Err
-			},
-			"Append of checks": func() error { return t.do(done, Append{{Stream: "cancel-1", Expected: eventstore.Any}}).Err },
-			"AppendAll": func() error {
-				return t.do(done, Append{
-					{Stream: "cancel-1", Expected: eventstore.Any, Events: t.events(1)},
-					{Stream: "cancel-2", Expected: eventstore.Any, Events: t.events(1)},
-				}).Err
-			},
-			"Read": func() error { _, err := collect(t.store.Read(done, "cancel-1", 1)); return err },
-			"ReadAll": func() error {
-				_, err := collect(t.store.ReadAll(done, eventstore.Checkpoint{}, eventstore.Filter{}))
-				return err
-			},
-			"Now":      func() error { _, err := t.store.Now(done); return err },
-			"Truncate": func() error { return t.do(done, Erase{Stream: "cancel-1", Kind: eventstore.Truncate, Before: 2}).Err },
-			"Delete": func() error {
-				return t.do(done, Erase{Stream: "cancel-1", Expected: eventstore.Any, Kind: eventstore.Delete}).Err
-			},
-			"Count": func() error {
-				_, err := t.store.Count(done, eventstore.Checkpoint{}, eventstore.Filter{})
-				if errors.Is(err, eventstore.ErrUnsupported) {
-					return errCancelled
-				}
-				return err
-			},
-		} {
-			t.wants(name+" returns the cause of a context that is done", call(), errCancelled)
-		}
-	}
+	doneBefore(done, t)
+	doneBefore(expired, t)
 	t.head(ctx, "cancel-1", eventstore.Head{Version: 2, First: 1})
 	t.head(ctx, "cancel-2", eventstore.Head{First: 1})
+}
+
+// doneBefore calls everything with a context that is done.
+func doneBefore(done context.Context, t *trial) {
+	for name, call := range map[string]func() error{
+		"Append": func() error {
+			return t.do(done, Append{{Stream: "cancel-1", Expected: eventstore.Any, Events: t.events(1)}}).Err
+		},
+		"Append of checks": func() error { return t.do(done, Append{{Stream: "cancel-1", Expected: eventstore.Any}}).Err },
+		"AppendAll": func() error {
+			return t.do(done, Append{
+				{Stream: "cancel-1", Expected: eventstore.Any, Events: t.events(1)},
+				{Stream: "cancel-2", Expected: eventstore.Any, Events: t.events(1)},
+			}).Err
+		},
+		"Read": func() error { _, err := collect(t.store.Read(done, "cancel-1", 1)); return err },
+		"ReadAll": func() error {
+			_, err := collect(t.store.ReadAll(done, eventstore.Checkpoint{}, eventstore.Filter{}))
+			return err
+		},
+		"Now":      func() error { _, err := t.store.Now(done); return err },
+		"Truncate": func() error { return t.do(done, Erase{Stream: "cancel-1", Kind: eventstore.Truncate, Before: 2}).Err },
+		"Delete": func() error {
+			return t.do(done, Erase{Stream: "cancel-1", Expected: eventstore.Any, Kind: eventstore.Delete}).Err
+		},
+		"Count": func() error {
+			_, err := t.store.Count(done, eventstore.Checkpoint{}, eventstore.Filter{})
+			if errors.Is(err, eventstore.ErrUnsupported) {
+				return errCancelled
+			}
+			return err
+		},
+	} {
+		t.wants(name+" returns the cause of a context that is done", call(), errCancelled)
+	}
 }
 
 // cancelledDuring cancels appends at all moments. Afterwards the same append

@@ -1,6 +1,6 @@
 // Package storetest is the kit that every [eventstore.Driver] passes. It checks
 // what package eventstore promises: alone, under concurrency, with transactions
-// held open, and in random sequences. A failure says what was
+// held open, and in random sequences against a [Model]. A failure says what was
 // promised, what happened, and what had been done before.
 //
 //	func TestStore(t *testing.T) {
@@ -9,8 +9,9 @@
 //		})
 //	}
 //
-// [Op] and [History] are for tests that want more of the same: other
-// generators, other checkers.
+// [RunBenchmarks] measures a driver by the same Harness. [Op], [Model] and
+// [History] are for tests that want more of the same: other generators, other
+// checkers.
 //
 // # When not to use it
 //

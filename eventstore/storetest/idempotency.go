@@ -213,6 +213,13 @@ func sameIDsElsewhere(ctx context.Context, t *trial) {
 		}
 		t.contents(ctx, place.stream, 1, events...)
 	}
+	outcome := t.do(ctx, Append{
+		{Stream: "elsewhere-3", Expected: eventstore.NoStream, Events: events},
+		{Stream: "elsewhere-4", Expected: eventstore.NoStream, Events: events},
+	})
+	if outcome.Err != nil {
+		t.broken("the same IDs can be appended to two streams at once", "%v", outcome.Err)
+	}
 }
 
 func sameIDsAtOnce(ctx context.Context, t *trial) {

@@ -301,26 +301,28 @@ func compareErrors(got, want error) error {
 		}
 		return nil
 	}
-	same := false
-	switch want := want.(type) {
-	case *eventstore.ConflictError:
-		e, ok := errors.AsType[*eventstore.ConflictError](got)
-		same = ok && *e == *want
-	case *eventstore.TombstonedError:
-		e, ok := errors.AsType[*eventstore.TombstonedError](got)
-		same = ok && *e == *want
-	case *eventstore.PartialOverlapError:
-		e, ok := errors.AsType[*eventstore.PartialOverlapError](got)
-		same = ok && e.Stream == want.Stream && slices.Equal(e.Present, want.Present)
-	default:
-		same = errors.Is(got, want)
-	}
 	switch {
-	case same:
+	case sameError(got, want):
 		return nil
 	case got == nil:
 		return fmt.Errorf("it was done, but should have been refused: %w", want)
 	default:
-		return fmt.Errorf("it was refused with %q, but should have been with: %w", got, want)
+		return fmt.Errorf("it was refused with %w, but should have been with: %w", got, want)
 	}
+}
+
+func sameError(got, want error) bool {
+	if w, ok := errors.AsType[*eventstore.ConflictError](want); ok {
+		g, ok := errors.AsType[*eventstore.ConflictError](got)
+		return ok && *g == *w
+	}
+	if w, ok := errors.AsType[*eventstore.TombstonedError](want); ok {
+		g, ok := errors.AsType[*eventstore.TombstonedError](got)
+		return ok && *g == *w
+	}
+	if w, ok := errors.AsType[*eventstore.PartialOverlapError](want); ok {
+		g, ok := errors.AsType[*eventstore.PartialOverlapError](got)
+		return ok && g.Stream == w.Stream && slices.Equal(g.Present, w.Present)
+	}
+	return errors.Is(got, want)
 }

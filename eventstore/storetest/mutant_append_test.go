@@ -14,13 +14,13 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 )
 
-type appends = func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error
+type appends = func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error
 
 // appending makes a driver of an Append with a fault.
 func appending(fault appends) func(*transactional) eventstore.Driver {
 	return func(d *transactional) eventstore.Driver {
 		return &spoilt{transactional: d, append: func(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-			return fault(d, ctx, writes, results)
+			return fault(ctx, d, writes, results)
 		}}
 	}
 }
@@ -28,8 +28,8 @@ func appending(fault appends) func(*transactional) eventstore.Driver {
 // linger widens the gap between a check and what is done after it.
 func linger() { time.Sleep(200 * time.Microsecond) } // a race has to be lost for sure
 
-func headOf(d *transactional, w eventstore.Write) eventstore.Head {
-	page, _ := d.ReadStream(context.Background(), eventstore.StreamRange{Stream: w.Stream, Tenant: w.Tenant, From: 1})
+func headOf(ctx context.Context, d *transactional, w eventstore.Write) eventstore.Head {
+	page, _ := d.ReadStream(ctx, eventstore.StreamRange{Stream: w.Stream, Tenant: w.Tenant, From: 1})
 	return page.Head
 }
 
@@ -41,7 +41,7 @@ func appendMutants() []mutant {
 				var n atomic.Int64
 				return &spoilt{transactional: d, append: func(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
 					if w := writes[0]; n.Add(1)%10 == 0 && len(w.Events) > 0 && w.Expected == eventstore.Any {
-						results[0] = eventstore.Appended{Version: headOf(d, w).Version + 1000, Position: 1}
+						results[0] = eventstore.Appended{Version: headOf(ctx, d, w).Version + 1000, Position: 1}
 						return nil
 					}
 					return d.Append(ctx, writes, results)
@@ -50,7 +50,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "loses the last event of several", by: "64 writers that expect nothing all succeed", words: "appends to one stream have their effect in some order",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				less := slices.Clone(writes)
 				for i, w := range less {
 					if len(w.Events) > 1 {
@@ -68,7 +68,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "takes any version for the exact one", by: "appending", words: `Exact(head-1) comes to "no"`,
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				loose := slices.Clone(writes)
 				for i := range loose {
 					if n, _ := loose[i].Expected.Version(); n > 0 {
@@ -84,7 +84,7 @@ func appendMutants() []mutant {
 				var busy sync.Mutex
 				return &spoilt{transactional: d, append: func(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
 					if !busy.TryLock() {
-						return &eventstore.ConflictError{Stream: writes[0].Stream, Expected: writes[0].Expected, Actual: headOf(d, writes[0]).Version}
+						return &eventstore.ConflictError{Stream: writes[0].Stream, Expected: writes[0].Expected, Actual: headOf(ctx, d, writes[0]).Version}
 					}
 					defer busy.Unlock()
 					linger()
@@ -106,18 +106,18 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "returns the head for a duplicate", by: "same IDs again after later appends and erasures", words: "the first result was",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				err := d.Append(ctx, writes, results)
 				if err == nil && results[0].Duplicate {
-					results[0].Version = headOf(d, writes[0]).Version
+					results[0].Version = headOf(ctx, d, writes[0]).Version
 				}
 				return err
 			}),
 		},
 		{
 			fault: "conflicts before it looks for duplicates", by: "same IDs again return the first result", words: "whatever is expected",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-				head := headOf(d, writes[0])
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
+				head := headOf(ctx, d, writes[0])
 				if n, exact := writes[0].Expected.Version(); exact && n != head.Version && !head.Deleted {
 					return &eventstore.ConflictError{Stream: writes[0].Stream, Expected: writes[0].Expected, Actual: head.Version}
 				}
@@ -126,7 +126,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "writes the new part of an overlap", by: "partial overlaps are refused", words: "refused with a PartialOverlapError",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				page, _ := d.ReadStream(ctx, eventstore.StreamRange{Stream: writes[0].Stream, Tenant: writes[0].Tenant, From: 1, Max: 1000})
 				fresh := slices.DeleteFunc(slices.Clone(writes[0].Events), func(e eventstore.Event) bool {
 					return slices.ContainsFunc(page.Events, func(r eventstore.Recorded) bool { return r.ID == e.ID })
@@ -146,7 +146,7 @@ func appendMutants() []mutant {
 		{fault: "writes one stream after the other, at the same time", by: "at the same time as the model in some order", words: "in no order", driver: appending(oneByOne)},
 		{
 			fault: "ignores conditions on streams that are not written", by: "checking one stream and appending to another", words: "it was done",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				for i, w := range writes {
 					if len(w.Events) > 0 {
 						return d.Append(ctx, writes[i:i+1], results[i:i+1])
@@ -161,7 +161,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "locks streams in the order in which they are given", by: "streams in any order never deadlock", words: "Is it a deadlock?",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				var held []string
 				defer func() { d.unlock(held) }()
 				for _, w := range writes {
@@ -176,7 +176,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "has one stream for all tenants", by: "IDs are used in one stream of one tenant only", words: "one tenant only",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				own := slices.Clone(writes)
 				for i := range own {
 					own[i].Tenant = ""
@@ -186,13 +186,13 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "writes although its context is done", by: "a context that is done changes nothing", words: "AppendAll returns the cause",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				return d.Append(context.WithoutCancel(ctx), writes, results)
 			}),
 		},
 		{
 			fault: "returns the error of the context in place of its cause", by: "a context that is done changes nothing", words: "the error was: eventstore: append",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -201,7 +201,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "is interrupted between two streams", by: "an append that is cancelled is done wholly or not at all", words: "wholly or not at all",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				for i := range writes {
 					if err := d.Append(ctx, writes[i:i+1], results[i:i+1]); err != nil {
 						return err
@@ -213,10 +213,10 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "says yes when it was interrupted", by: "an append that is cancelled is done wholly or not at all", words: "returned without an error has been done",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				linger()
 				if ctx.Err() != nil {
-					return nil
+					return nil //nolint:nilerr // this is the fault
 				}
 				return d.Append(ctx, writes, results)
 			}),
@@ -224,7 +224,7 @@ func appendMutants() []mutant {
 		{fault: "keeps the memory that it is given", by: "memory is not shared with callers", words: "neither what a caller does", driver: keepsMemory},
 		{
 			fault: "folds the case of names", by: "names of all kinds are different streams", words: "holds",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				own := slices.Clone(writes)
 				for i := range own {
 					own[i].Stream = strings.ToLower(own[i].Stream)
@@ -234,7 +234,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "ends Data at a zero byte", by: "every field comes back as it was given", words: "Data is",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				own := slices.Clone(writes)
 				for i := range own {
 					own[i].Events = slices.Clone(own[i].Events)
@@ -247,7 +247,7 @@ func appendMutants() []mutant {
 		},
 		{
 			fault: "drops the empty key", by: "every field comes back as it was given", words: "Extra is",
-			driver: appending(func(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+			driver: appending(func(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 				own := slices.Clone(writes)
 				for i := range own {
 					own[i].Events = slices.Clone(own[i].Events)
@@ -264,8 +264,8 @@ func appendMutants() []mutant {
 }
 
 // checkedTooEarly decides with no lock held, and then writes regardless.
-func checkedTooEarly(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-	heads := func(i int) eventstore.Head { return headOf(d, writes[i]) }
+func checkedTooEarly(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
+	heads := func(i int) eventstore.Head { return headOf(ctx, d, writes[i]) }
 	none := func(int, uuid.UUID) (eventstore.Found, bool) { return eventstore.Found{}, false }
 	if _, err := eventstore.Check(writes, results, heads, none); err != nil {
 		return err
@@ -278,7 +278,7 @@ func checkedTooEarly(d *transactional, ctx context.Context, writes []eventstore.
 	return d.Append(ctx, own, results)
 }
 
-func oneByOne(d *transactional, ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+func oneByOne(ctx context.Context, d *transactional, writes []eventstore.Write, results []eventstore.Appended) error {
 	for i := range writes {
 		if err := d.Append(ctx, writes[i:i+1], results[i:i+1]); err != nil {
 			return err

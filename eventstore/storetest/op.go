@@ -131,14 +131,7 @@ func (op Append) String() string {
 	if len(op) == 1 {
 		return tellWrite(op[0])
 	}
-	text := "all or none of: "
-	for i, w := range op {
-		if i > 0 {
-			text += "; "
-		}
-		text += tellWrite(w)
-	}
-	return text
+	return "all or none of: " + tellMany(len(op), "; ", func(i int) string { return tellWrite(op[i]) })
 }
 
 func tellWrite(w eventstore.Write) string {
@@ -178,14 +171,7 @@ func (o Outcome) String() string {
 	case o.Err != nil:
 		return "error: " + o.Err.Error()
 	case o.Results != nil:
-		text := ""
-		for i, r := range o.Results {
-			if i > 0 {
-				text += "; "
-			}
-			text += tellResult(r)
-		}
-		return text
+		return tellMany(len(o.Results), "; ", func(i int) string { return tellResult(o.Results[i]) })
 	case o.Page.Head != eventstore.Head{}:
 		return fmt.Sprintf("%s; %s", tellHead(o.Page.Head), tellRecorded(o.Page.Events))
 	default:

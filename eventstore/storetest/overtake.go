@@ -89,7 +89,7 @@ func (f *follower) follow(ctx context.Context, n int) (end bool) {
 	if err != nil {
 		f.fatal("reading goes on from a checkpoint", "after %q: %v", f.after, err)
 	}
-	f.diary.add("a reader gets %s, and is at %q", tellMany(len(page.Events), func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
+	f.diary.add("a reader gets %s, and is at %q", tellMany(len(page.Events), " ", func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
 	f.got = append(f.got, page.Events...)
 	f.after = f.text(page.Next)
 	return page.End
@@ -277,7 +277,7 @@ func (s *schedule) judge(reader *follower) bool {
 		if !slices.Equal(got[stream], ids(events)) {
 			s.broken("a reader gets every committed event once, those of a stream in order, and none that was rolled back",
 				"of %q a reader got %s; it should be %s",
-				stream, tellMany(len(got[stream]), func(i int) string { return tellID(got[stream][i]) }), tellIDs(events))
+				stream, tellMany(len(got[stream]), " ", func(i int) string { return tellID(got[stream][i]) }), tellIDs(events))
 			return false
 		}
 		delete(got, stream)

@@ -48,10 +48,10 @@ func (t *trial) tellShortest(ctx context.Context, ops []Op, err error) {
 	t.Helper()
 	tries := 0
 	shortest, shown := Shorten(ops, func(ops []Op) error {
-		if tries++; tries > 300 || ctx.Err() != nil {
-			return nil // long enough: tell what there is
+		if tries++; tries > 300 { // long enough: tell what there is
+			return nil
 		}
-		err, _ := t.replay(ctx, ops, fmt.Sprintf("replay %d", tries))
+		_, err := t.replay(ctx, ops, fmt.Sprintf("replay %d", tries))
 		return err
 	})
 	if shown == nil { // it does not happen every time
@@ -59,7 +59,7 @@ func (t *trial) tellShortest(ctx context.Context, ops []Op, err error) {
 			err, len(ops), t.harness.Seed, tellOps(ops))
 		return
 	}
-	told, diary := t.replay(ctx, shortest, "told")
+	diary, told := t.replay(ctx, shortest, "told")
 	if told == nil {
 		told = shown
 	}
@@ -70,15 +70,15 @@ func (t *trial) tellShortest(ctx context.Context, ops []Op, err error) {
 
 // replay does operations in a tenant of its own, and returns how they differ
 // from the model.
-func (t *trial) replay(ctx context.Context, ops []Op, tenant string) (error, *diary) {
+func (t *trial) replay(ctx context.Context, ops []Op, tenant string) (*diary, error) {
 	play := t.tenant(tenant).chapter()
 	model := NewModel()
 	for _, op := range ops {
 		if err := model.Step(op, play.do(ctx, op)); err != nil {
-			return err, play.diary
+			return play.diary, err
 		}
 	}
-	return model.Verify(ctx, play.store), play.diary
+	return play.diary, model.Verify(ctx, play.store)
 }
 
 func tellOps(ops []Op) string {

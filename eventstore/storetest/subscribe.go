@@ -17,6 +17,7 @@ import (
 func subscribeGroup() group {
 	return group{"subscriptions", []testCase{
 		{name: "catch up and go on", check: subscribeSimply},
+		{name: "go on while streams are erased", check: subscribeErased},
 		{name: "miss nothing and repeat nothing while writers write", check: func(ctx context.Context, t *trial) { underFire(ctx, t, false) }},
 		{name: "the same with a transaction open in another database", needs: needForeign, check: func(ctx context.Context, t *trial) { underFire(ctx, t, true) }},
 	}}
@@ -92,6 +93,48 @@ func subscribeSimply(ctx context.Context, t *trial) {
 	t.wants("a subscription ends with the cause of its context", last, enough)
 	if n != 8 {
 		t.broken("a subscription delivers what there is and then what comes", "%d of 8 events came", n)
+	}
+}
+
+// subscribeErased erases one stream of two while both are followed.
+func subscribeErased(ctx context.Context, t *trial) {
+	const rounds = 20
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	kept := make([][]eventstore.Event, rounds)
+	var got []uuid.UUID
+	var last error
+	t.atOnce(2, func(i int) {
+		if i == 0 {
+			for round := range kept {
+				kept[round] = t.events(2)
+				for _, op := range []Op{
+					Append{{Stream: "kept-1", Expected: eventstore.Any, Events: kept[round]}},
+					Append{{Stream: "erased-1", Expected: eventstore.Any, Events: t.events(2)}},
+					Erase{Stream: "erased-1", Expected: eventstore.Any, Kind: eventstore.Delete},
+				} {
+					if outcome := t.do(ctx, op); outcome.Err != nil {
+						t.broken("streams can be erased while they are read", "%v", outcome.Err)
+					}
+				}
+			}
+			return
+		}
+		for r, err := range t.store.Subscribe(ctx, eventstore.Checkpoint{}, eventstore.Filter{}) {
+			if last = err; err != nil {
+				return
+			}
+			if r.Stream == "kept-1" {
+				got = append(got, r.ID)
+			}
+			if len(got) == 2*rounds {
+				return
+			}
+		}
+	})
+	if want := ids(kept...); !slices.Equal(got, want) {
+		t.broken("a subscription delivers all that is not erased, once and in order", "it delivered %s and ended with %v; it should be %s",
+			tellMany(len(got), " ", func(i int) string { return tellID(got[i]) }), last, tellMany(len(want), " ", func(i int) string { return tellID(want[i]) }))
 	}
 }
 

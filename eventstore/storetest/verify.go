@@ -96,7 +96,7 @@ func matchRecorded(got []eventstore.Recorded, want []*eventstore.Recorded) error
 	if len(got) != len(want) {
 		words := "no events"
 		if len(want) > 0 {
-			words = tellMany(len(want), func(i int) string {
+			words = tellMany(len(want), " ", func(i int) string {
 				return fmt.Sprintf("%d=%s", want[i].Version, tellID(want[i].ID))
 			})
 		}

@@ -57,7 +57,7 @@ func tellID(id uuid.UUID) string {
 }
 
 // tellMany tells up to a dozen of n things.
-func tellMany(n int, tell func(i int) string) string {
+func tellMany(n int, separator string, tell func(i int) string) string {
 	const most = 12
 	words := make([]string, 0, most+1)
 	for i := range n {
@@ -67,11 +67,11 @@ func tellMany(n int, tell func(i int) string) string {
 		}
 		words = append(words, tell(i))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, separator)
 }
 
 func tellIDs(events []eventstore.Event) string {
-	return tellMany(len(events), func(i int) string { return tellID(events[i].ID) })
+	return tellMany(len(events), " ", func(i int) string { return tellID(events[i].ID) })
 }
 
 // tellRecorded tells events with their versions.
@@ -79,7 +79,7 @@ func tellRecorded(events []eventstore.Recorded) string {
 	if len(events) == 0 {
 		return "no events"
 	}
-	return tellMany(len(events), func(i int) string {
+	return tellMany(len(events), " ", func(i int) string {
 		return fmt.Sprintf("%d=%s", events[i].Version, tellID(events[i].ID))
 	})
 }

@@ -13,6 +13,7 @@ type fakeDriver struct {
 	append     func(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error
 	readStream func(ctx context.Context, r eventstore.StreamRange) (eventstore.StreamPage, error)
 	readAll    func(ctx context.Context, r eventstore.AllRange) (eventstore.Page, error)
+	wait       func(ctx context.Context, after eventstore.Checkpoint) error
 }
 
 func (d fakeDriver) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
@@ -34,4 +35,11 @@ func (d fakeDriver) ReadAll(ctx context.Context, r eventstore.AllRange) (eventst
 		return d.readAll(ctx, r)
 	}
 	return d.Driver.ReadAll(ctx, r)
+}
+
+func (d fakeDriver) Wait(ctx context.Context, after eventstore.Checkpoint) error {
+	if d.wait != nil {
+		return d.wait(ctx, after)
+	}
+	return d.Driver.Wait(ctx, after)
 }

@@ -161,7 +161,10 @@ func TestReadersCannotChangeWhatIsStored(t *testing.T) {
 	store := newStore()
 	given := uploaded("original")
 	given.Metadata.Extra = map[string]string{"key": "original"}
-	events := []eventstore.Event{given}
+	second := given
+	second.Data = []byte("original")
+	second.Metadata.Extra = map[string]string{"key": "original"}
+	events := []eventstore.Event{given, second}
 	mustAppend(t, store, "content-1", events...)
 	spoil := func(r eventstore.Recorded) {
 		copy(r.Data, "spoiled!")
@@ -169,6 +172,7 @@ func TestReadersCannotChangeWhatIsStored(t *testing.T) {
 		r.Metadata.Extra["key"] = "spoiled"
 	}
 	spoil(eventstore.Recorded{Event: events[0]})
+	spoil(eventstore.Recorded{Event: events[1]})
 	for range 2 {
 		for event, err := range store.Read(ctx, "content-1", 1) {
 			assert.NoError(t, err)

@@ -265,3 +265,19 @@ func TestBatchesTellOnceThatTheyHaveCaughtUp(t *testing.T) {
 		assert.True(t, batches[1].Live)
 	})
 }
+
+// TestBatchesAreNotMadeOfNothing is about drivers that cannot tell whether there
+// is something to read, and so return from Wait now and then.
+func TestBatchesAreNotMadeOfNothing(t *testing.T) {
+	waits := 0
+	store := numbered(t, fakeDriver{Driver: eventstore.NewMemory(), wait: func(context.Context, eventstore.Checkpoint) error {
+		if waits++; waits > 10 {
+			return errDriver
+		}
+		return nil
+	}}, 1)
+	batches, err := collect(store.SubscribeBatches(t.Context(), eventstore.Checkpoint{}, eventstore.Filter{}))
+	assert.ErrorIs(t, err, errDriver)
+	assert.Equal(t, len(batches), 1)
+	assert.Equal(t, waits, 11)
+}

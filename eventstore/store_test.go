@@ -133,6 +133,31 @@ func TestAppendMayBeRepeatedAfterAnErrorThatLeavesTheOutcomeOpen(t *testing.T) {
 	assert.Equal(t, appended, eventstore.Appended{Version: 1, Position: 1, Duplicate: true})
 }
 
+// TestAppendKnowsIDsOfAnyOrder is about IDs that the store did not make: they
+// need not ascend as those it makes.
+func TestAppendKnowsIDsOfAnyOrder(t *testing.T) {
+	store := newStore()
+	event := func(id byte) eventstore.Event { return eventstore.Event{ID: num(id), Type: "T"} }
+	order := []byte{10, 20, 30, 25, 40, 5, 35, 50}
+	for i, id := range order {
+		appended := mustAppend(t, store, "content-1", event(id))
+		assert.Equal(t, appended, eventstore.Appended{Version: int64(i) + 1, Position: int64(i) + 1})
+		for j, earlier := range order[:i+1] {
+			again := mustAppend(t, store, "content-1", event(earlier))
+			want := eventstore.Appended{Version: int64(j) + 1, Position: int64(j) + 1, Duplicate: true}
+			assert.Equal(t, again, want, "ID %d after %v", earlier, order[:i+1])
+		}
+		for _, unknown := range []byte{1, 15, 27, 60} {
+			_, err := store.Append(t.Context(), "content-1", eventstore.Any, event(unknown), event(id))
+			overlap := assert.ErrorAs[*eventstore.PartialOverlapError](t, err)
+			assert.Equal(t, overlap.Present, []uuid.UUID{num(id)}, "ID %d is not there", unknown)
+		}
+	}
+	mustAppend(t, store, "content-2", event(10), event(30), event(20))
+	again := mustAppend(t, store, "content-2", event(10), event(30), event(20))
+	assert.Equal(t, again, eventstore.Appended{Version: 3, Position: 11, Duplicate: true})
+}
+
 func TestAppendWithoutEventsChecks(t *testing.T) {
 	store := newStore()
 	mustAppend(t, store, "content-1", uploaded("1"))
@@ -368,6 +393,7 @@ func TestHooksAreTold(t *testing.T) {
 		assert.Equal(t, calls[1].streams, []string{"a", "content-1"})
 		assert.ErrorIs(t, calls[1].err, eventstore.ErrConflict)
 		assert.ErrorIs(t, calls[2].err, eventstore.ErrInvalid, "what the store refuses is told too")
+		assert.Equal(t, calls[2].results, []eventstore.Appended{{}}, "nothing of an earlier append")
 		assert.Equal(t, calls[3].results, []eventstore.Appended{{Version: 1, Position: 2}})
 	})
 }

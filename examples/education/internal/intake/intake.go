@@ -103,9 +103,14 @@ func (in *Intake) known(ctx context.Context, id string) (Receipt, error) {
 // Name returns the last part of a file's name, as one line that can be shown.
 // It is never used as a path.
 func Name(fileName string) string {
-	name := extract.Line(path.Base(strings.ReplaceAll(fileName, `\`, "/")))
+	base := path.Base(strings.ReplaceAll(fileName, `\`, "/"))
+	name := extract.Line(base)
 	if name == "" || name == "." || name == "/" {
 		return "unnamed"
+	}
+	if suffix := extract.Line(path.Ext(base)); len(suffix) < 10 && !strings.HasSuffix(name, suffix) {
+		// Too long: what it is must not get lost.
+		name += suffix
 	}
 	return name
 }

@@ -8,7 +8,7 @@ import (
 
 const maxCheckpointText = 1 << 20
 
-// Checkpoint is how far all events have been read. The zero Checkpoint is
+// Checkpoint tells how far a reader of all events has got. The zero Checkpoint is
 // before the first event. Checkpoints can be compared for equality, and kept as
 // text; they have no order, and mean something only to the store that gave them
 // out, or to one restored from its dump.

@@ -35,10 +35,10 @@
 //
 // # Reading all
 //
-// Events of one stream are always seen in the order of their versions. Events
-// of different streams are seen in an order that is the same for nobody in
-// particular: an event is delivered when it has become visible. What has been
-// read is described by a [Checkpoint], never by a [Recorded.Position].
+// Events of one stream are always seen in the order of their versions. Between
+// streams there is no order to rely on, and two readers may see two: an event
+// is delivered once it has become visible. How far a reader has got is told by
+// a [Checkpoint], never by a [Recorded.Position].
 //
 // # When not to use it
 //

@@ -10,7 +10,8 @@ import (
 // first result. before may be from 1 to the version after the last; a lower one
 // than last time changes nothing.
 //
-// It returns ErrNoStream, or errors that match ErrTombstoned or ErrInvalid.
+// It returns errors that match ErrNoStream, ErrTombstoned, ErrInvalid, the
+// cause of ctx, or the driver's.
 func (s *Store) Truncate(ctx context.Context, stream string, before int64) error {
 	return s.erase(ctx, "truncate", Erasure{Stream: stream, Expected: Any, Kind: Truncate, Before: before})
 }
@@ -18,7 +19,8 @@ func (s *Store) Truncate(ctx context.Context, stream string, before int64) error
 // Delete removes all events of a stream, if it is as expected. The next append
 // reopens it, with the version that follows the last.
 //
-// It returns ErrNoStream, or errors that match ErrConflict or ErrTombstoned.
+// It returns errors that match ErrNoStream, ErrConflict, ErrTombstoned,
+// ErrInvalid, the cause of ctx, or the driver's.
 func (s *Store) Delete(ctx context.Context, stream string, expected Expected) error {
 	return s.erase(ctx, "delete", Erasure{Stream: stream, Expected: expected, Kind: Delete})
 }
@@ -26,14 +28,18 @@ func (s *Store) Delete(ctx context.Context, stream string, expected Expected) er
 // Tombstone removes all events of a stream, if it is as expected, and closes it
 // for ever. An absent stream can be closed too, and a closed one once more.
 //
-// It returns errors that match ErrConflict.
+// It returns errors that match ErrConflict, ErrInvalid, the cause of ctx, or
+// the driver's.
 func (s *Store) Tombstone(ctx context.Context, stream string, expected Expected) error {
 	return s.erase(ctx, "tombstone", Erasure{Stream: stream, Expected: expected, Kind: Tombstone})
 }
 
 func (s *Store) erase(ctx context.Context, verb string, e Erasure) error {
 	e.Tenant = s.config.Tenant
-	err := checkStream(e.Stream)
+	err := s.refuse
+	if err == nil {
+		err = checkStream(e.Stream)
+	}
 	if err == nil && e.Expected < StreamExists {
 		err = invalidf("stream %q: %s", e.Stream, e.Expected)
 	}

@@ -17,8 +17,8 @@ var (
 	// ErrPartialOverlap is matched by a PartialOverlapError.
 	ErrPartialOverlap = errors.New("eventstore: only some of the events are in the stream already")
 
-	// ErrNoStream is returned when something is asked of a stream that was
-	// never appended to and needs events to be done.
+	// ErrNoStream is matched by the error of Truncate and Delete for a stream
+	// that was never appended to.
 	ErrNoStream = errors.New("eventstore: no such stream")
 
 	// ErrInvalid is matched by an error about an argument. What it says is
@@ -32,13 +32,15 @@ var (
 	// cannot have given out.
 	ErrCheckpoint = errors.New("eventstore: invalid checkpoint")
 
-	// ErrUnsupported is returned when a driver lacks an optional ability.
+	// ErrUnsupported is matched by an error about an optional ability that the
+	// driver lacks.
 	ErrUnsupported = errors.New("eventstore: not supported by the driver")
 )
 
 // ConflictError says that a stream is not as the append expected it.
 // It matches ErrConflict.
 type ConflictError struct {
+	// Stream and Expected are those of the append.
 	Stream   string
 	Expected Expected
 	// Actual is the version of the last event ever appended, 0 for none.

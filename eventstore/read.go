@@ -14,14 +14,14 @@ const End int64 = math.MaxInt64
 // or deleted stream has none. Reading goes page by page and holds no connection
 // while the caller works; events appended meanwhile are read too.
 //
-// The error that ends it matches ErrTombstoned, the cause of ctx, or the
-// driver's.
+// The error that ends it matches ErrTombstoned, ErrInvalid, the cause of ctx,
+// or the driver's.
 func (s *Store) Read(ctx context.Context, stream string, from int64) iter.Seq2[Recorded, error] {
 	return s.readStream(ctx, StreamRange{Stream: stream, From: max(from, 1)})
 }
 
 // ReadBackwards returns the events of a stream from a version down to the
-// first. Begin with [End] for the last event.
+// first. Begin with [End] for the last event. Its errors are those of Read.
 func (s *Store) ReadBackwards(ctx context.Context, stream string, from int64) iter.Seq2[Recorded, error] {
 	return s.readStream(ctx, StreamRange{Stream: stream, From: from, Backwards: true})
 }
@@ -73,7 +73,8 @@ func (s *Store) ReadPage(ctx context.Context, r StreamRange) (StreamPage, error)
 	return page, nil
 }
 
-// Head returns the state of a stream. An absent one has the version 0.
+// Head returns the state of a stream. An absent one has the version 0. The
+// error matches ErrInvalid, the cause of ctx, or the driver's.
 func (s *Store) Head(ctx context.Context, stream string) (Head, error) {
 	page, err := s.readPage(ctx, StreamRange{Stream: stream, From: 1})
 	if err != nil {
@@ -83,6 +84,9 @@ func (s *Store) Head(ctx context.Context, stream string) (Head, error) {
 }
 
 func (s *Store) readPage(ctx context.Context, r StreamRange) (StreamPage, error) {
+	if s.refuse != nil {
+		return StreamPage{}, s.refuse
+	}
 	if err := checkStream(r.Stream); err != nil {
 		return StreamPage{}, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Codec turns values of one type into bytes and back. Both halves are required,
-// and called concurrently. Decode may keep the bytes.
+// and may be called by several goroutines at once. Decode may keep the bytes.
 type Codec[T any] struct {
 	Encode func(T) ([]byte, error)
 	Decode func([]byte) (T, error)

@@ -25,13 +25,15 @@ type Config struct {
 	MaxAppendEvents int
 
 	// Hooks are told what the store does.
+	// Defaults to none.
 	Hooks Hooks
 }
 
 // Hooks are called by a Store. Each may be nil. They are called in the
 // goroutine of the caller, with no lock held.
 type Hooks struct {
-	// Appended is called after each append.
+	// Appended is called after each append, also after one that failed.
+	// Defaults to nothing.
 	Appended func(ctx context.Context, info AppendInfo)
 }
 
@@ -51,6 +53,7 @@ type AppendInfo struct {
 type Store struct {
 	driver Driver
 	config Config
+	refuse error // why the tenant is not a valid one
 	ids    *ids
 	calls  sync.Pool
 }
@@ -71,14 +74,19 @@ func New(driver Driver, config Config) *Store {
 	if config.MaxAppendEvents == 0 {
 		config.MaxAppendEvents = 10_000
 	}
-	return &Store{driver: driver, config: config, ids: new(ids)}
+	return &Store{driver: driver, config: config, ids: new(ids), refuse: checkText("tenant", config.Tenant, maxName)}
 }
 
-// ForTenant returns a Store like this one for the streams of one tenant.
+// ForTenant returns a Store like this one for the streams of one tenant. A
+// tenant has up to 255 bytes of UTF-8 without NUL; the Store of another one
+// refuses all calls with an error that matches ErrInvalid.
+//
+// Without a tenant, ReadAll and Subscribe see the events of all tenants: make
+// sure that one which comes from outside is not empty.
 func (s *Store) ForTenant(tenant string) *Store {
 	config := s.config
 	config.Tenant = tenant
-	return &Store{driver: s.driver, config: config, ids: s.ids}
+	return &Store{driver: s.driver, config: config, ids: s.ids, refuse: checkText("tenant", tenant, maxName)}
 }
 
 // Tenant returns the tenant of this Store, "" for none.

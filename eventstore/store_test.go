@@ -334,15 +334,36 @@ func TestTenantsAreApart(t *testing.T) {
 
 	assert.NoError(t, acme.Delete(t.Context(), "content-1", eventstore.Any))
 	assert.Equal(t, everything(all), []string{"nobody's", "the other's"}, "an erasure is the tenant's own")
+}
 
-	for _, foreign := range []string{"", strings.Repeat("x", 256), "\xff"} {
-		if foreign != "" {
-			_, err = all.ForTenant(foreign).Append(t.Context(), "content-1", eventstore.Any, uploaded("1"))
-			assert.ErrorIs(t, err, eventstore.ErrInvalid, "tenant %.10q", foreign)
+func TestTenantsThatCannotBeAreRefusedEverywhere(t *testing.T) {
+	ctx := t.Context()
+	for tenant, want := range map[string]string{
+		strings.Repeat("x", 256): "tenant has 256 bytes, the limit is 255",
+		"\xff":                   `tenant "\xff": want UTF-8 without NUL`,
+		"a\x00":                  `tenant "a\x00": want UTF-8 without NUL`,
+	} {
+		for _, store := range []*eventstore.Store{
+			eventstore.New(fakeDriver{}, eventstore.Config{Tenant: tenant}),
+			eventstore.New(fakeDriver{}, eventstore.Config{}).ForTenant(tenant),
+		} {
+			seq := func(seq iter.Seq2[eventstore.Recorded, error]) error { _, err := collect(seq); return err }
+			calls := map[string]func() error{
+				"append":    func() error { _, err := store.Append(ctx, "s", eventstore.Any, uploaded("1")); return err },
+				"head":      func() error { _, err := store.Head(ctx, "s"); return err },
+				"now":       func() error { _, err := store.Now(ctx); return err },
+				"delete":    func() error { return store.Delete(ctx, "s", eventstore.Any) },
+				"read":      func() error { return seq(store.Read(ctx, "s", 1)) },
+				"read all":  func() error { return seq(store.ReadAll(ctx, eventstore.Checkpoint{}, eventstore.Filter{})) },
+				"subscribe": func() error { return seq(store.Subscribe(ctx, eventstore.Checkpoint{}, eventstore.Filter{})) },
+			}
+			for name, call := range calls {
+				err := call()
+				assert.ErrorIs(t, err, eventstore.ErrInvalid, name)
+				assert.True(t, strings.HasSuffix(err.Error(), ": "+want), "%s: %s", name, err)
+			}
 		}
 	}
-	_, err = all.ForTenant("\xff").Append(t.Context(), "s", eventstore.Any)
-	assert.Equal(t, err.Error(), `eventstore: append to "s": tenant "\xff": want UTF-8 without NUL`)
 }
 
 func TestEventsOfAForeignTenantAreRefused(t *testing.T) {

@@ -27,8 +27,8 @@ func (s *Store) ReadAll(ctx context.Context, after Checkpoint, filter Filter) it
 }
 
 // Subscribe is ReadAll that does not end: having caught up, it waits for more.
-// It ends when ctx is done, or with the driver's error; subscribe again from
-// the last checkpoint then.
+// It ends with an error, which matches those of ReadAll: when ctx is done, or
+// the driver fails. Subscribe again from the last checkpoint then.
 //
 // No event is missed and none comes twice, and those of a stream come in order,
 // also while other transactions are open, roll back or take long.
@@ -83,7 +83,7 @@ func (s *Store) allRange(after Checkpoint, filter Filter) (AllRange, error) {
 	return AllRange{
 		After: after, Filter: filter,
 		Tenant: s.config.Tenant, AllTenants: s.config.Tenant == "",
-	}, checkFilter(filter)
+	}, s.checkFilter(filter)
 }
 
 func (s *Store) each(ctx context.Context, after Checkpoint, filter Filter, live bool) iter.Seq2[Recorded, error] {

@@ -17,6 +17,9 @@ const (
 
 // prepare checks the writes, and fills in what may be left out.
 func (s *Store) prepare(writes []Write) error {
+	if s.refuse != nil {
+		return s.refuse
+	}
 	if err := s.checkStreams(writes); err != nil {
 		return err
 	}
@@ -38,7 +41,7 @@ func (s *Store) prepare(writes []Write) error {
 			return err
 		}
 	}
-	return checkText("tenant", s.config.Tenant, maxName)
+	return nil
 }
 
 func (s *Store) prepareEvents(w *Write) error {
@@ -170,7 +173,10 @@ func checkText(name, value string, limit int) error {
 	return nil
 }
 
-func checkFilter(f Filter) error {
+func (s *Store) checkFilter(f Filter) error {
+	if s.refuse != nil {
+		return s.refuse
+	}
 	for _, category := range f.Categories {
 		if err := checkText("category", category, maxStreamName); err != nil {
 			return err

@@ -17,6 +17,9 @@ import (
 // drain is how long requests may go on after Ctrl-C.
 const drain = 10 * time.Second
 
+// errInterrupted tells that the program was told to stop before it was done.
+var errInterrupted = errors.New("interrupted; run it again to go on where it stopped")
+
 // educate imports, and then serves until ctx is done.
 func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -24,7 +27,7 @@ func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		Data: o.data, Postgres: o.postgres, MaxSize: int64(o.maxSize), Logger: logger,
 	})
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 
@@ -40,13 +43,13 @@ func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, stop()) }()
 	if o.once {
 		if err := importAll(working, s, o, stderr); err != nil {
-			return quiet(ctx, err)
+			return interrupted(ctx, err)
 		}
 		if err := stop(); err != nil {
 			return err
 		}
 		if err := s.CatchUp(ctx); err != nil {
-			return quiet(ctx, err)
+			return interrupted(ctx, err)
 		}
 		return summarize(ctx, s, stdout)
 	}
@@ -54,15 +57,19 @@ func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		if err := importAll(working, s, o, stderr); err != nil {
 			return err
 		}
+		if err := s.Ready(working); err != nil {
+			return err
+		}
 		fmt.Fprintf(stdout, "Open http://%s in a browser. Ctrl-C ends the program.\n", listener.Addr())
 		return nil
 	})
 }
 
-// quiet leaves out an error that only says that the program was told to stop.
-func quiet(ctx context.Context, err error) error {
+// interrupted returns errInterrupted in place of an error that says no more than
+// that.
+func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		return nil
+		return errInterrupted
 	}
 	return err
 }
@@ -116,5 +123,8 @@ func serve(ctx context.Context, s *system.System, listener net.Listener, logger 
 		_ = server.Close() // what is still open has had its time
 	}
 	<-worked
-	return quiet(ctx, err)
+	if err = interrupted(ctx, err); errors.Is(err, errInterrupted) {
+		return nil // this is how serving ends
+	}
+	return err
 }

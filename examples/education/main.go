@@ -32,9 +32,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	}
-	if err := educate(ctx, options, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "education:", err)
-		return 1
+	err = educate(ctx, options, stdout, stderr)
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(stderr, "education:", err)
+	if errors.Is(err, errInterrupted) {
+		return 130 // what shells make of Ctrl-C
+	}
+	return 1
 }

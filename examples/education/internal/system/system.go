@@ -52,6 +52,7 @@ type System struct {
 
 	workers []func(ctx context.Context) error
 	catchUp func(ctx context.Context) error
+	ready   chan struct{} // closed when the read model has caught up for the first time
 	close   func() error
 	unlock  func()
 }
@@ -101,6 +102,17 @@ func (s *System) Close() error {
 // run.
 func (s *System) CatchUp(ctx context.Context) error { return s.catchUp(ctx) }
 
+// Ready waits until the read model can be asked: after Start, it has to catch up
+// once.
+func (s *System) Ready(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // openData makes the folder for the data, and keeps other programs away from
 // it.
 func openData(path string) (unlock func(), err error) {
@@ -142,10 +154,16 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	s := &System{
 		Store: storage.store, Commands: commands, Queries: queries, Blobs: blobs,
 		Intake: &intake.Intake{Contents: contents, Commands: commands, Blobs: blobs, MaxSize: o.MaxSize},
-		Place:  storage.place, close: storage.close,
+		Place:  storage.place, close: storage.close, ready: make(chan struct{}),
 	}
 
-	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Logger: o.Logger})
+	var once sync.Once
+	hooks := cqrs.Hooks{Progress: func(_ context.Context, progress cqrs.Progress) {
+		if progress.Live {
+			once.Do(func() { close(s.ready) })
+		}
+	}}
+	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Logger: o.Logger, Hooks: hooks})
 	if err != nil {
 		return nil, err
 	}

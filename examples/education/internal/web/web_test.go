@@ -60,22 +60,8 @@ func newSite(t *testing.T) *site {
 			t.Log(log)
 		}
 	})
-	one := &site{server, s, log}
-	one.await(t)
-	return one
-}
-
-// await returns when the read model can be asked.
-func (s *site) await(t *testing.T) {
-	t.Helper()
-	for {
-		status, _, _ := s.do(t, http.MethodGet, "/api/contents", nil, nil)
-		if status == http.StatusOK {
-			return
-		}
-		assert.Equal(t, status, http.StatusServiceUnavailable)
-		time.Sleep(5 * time.Millisecond) // there is nothing to wait on from outside
-	}
+	assert.NoError(t, s.Ready(t.Context()))
+	return &site{server, s, log}
 }
 
 func (s *site) do(t *testing.T, method, path string, body io.Reader, header http.Header) (int, string, http.Header) {

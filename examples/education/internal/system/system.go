@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
@@ -52,7 +53,6 @@ type System struct {
 
 	workers []func(ctx context.Context) error
 	catchUp func(ctx context.Context) error
-	ready   chan struct{} // closed when the read model has caught up for the first time
 	close   func() error
 	unlock  func()
 }
@@ -102,14 +102,20 @@ func (s *System) Close() error {
 // run.
 func (s *System) CatchUp(ctx context.Context) error { return s.catchUp(ctx) }
 
-// Ready waits until the read model can be asked: after Start, it has to catch up
-// once.
+// Ready waits until the read model can be asked: the first time, it has to be
+// built.
 func (s *System) Ready(ctx context.Context) error {
-	select {
-	case <-s.ready:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := cqrs.Ask(ctx, s.Queries, readmodel.Summary{}); !errors.Is(err, cqrs.ErrNoVersion) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -154,16 +160,10 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	s := &System{
 		Store: storage.store, Commands: commands, Queries: queries, Blobs: blobs,
 		Intake: &intake.Intake{Contents: contents, Commands: commands, Blobs: blobs, MaxSize: o.MaxSize},
-		Place:  storage.place, close: storage.close, ready: make(chan struct{}),
+		Place:  storage.place, close: storage.close,
 	}
 
-	var once sync.Once
-	hooks := cqrs.Hooks{Progress: func(_ context.Context, progress cqrs.Progress) {
-		if progress.Live {
-			once.Do(func() { close(s.ready) })
-		}
-	}}
-	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Logger: o.Logger, Hooks: hooks})
+	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}

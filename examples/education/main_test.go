@@ -213,34 +213,33 @@ func TestServeAndRestart(t *testing.T) {
 // TestRequestsEndBeforeTheProgram: an upload that is under way is not cut off.
 func TestRequestsEndBeforeTheProgram(t *testing.T) {
 	t.Parallel()
-	p := start(t, "-import", t.TempDir(), "-data", t.TempDir())
-	body, write := io.Pipe()
-	answer := make(chan int, 1)
-	go func() {
-		response, err := http.Post(p.url+"/api/contents?name=slow.md", "text/plain", body)
-		if err != nil {
-			t.Error(err)
-			answer <- 0
-			return
-		}
-		response.Body.Close()
-		answer <- response.StatusCode
-	}()
-	_, err := io.WriteString(write, "# Slow")
+	data := t.TempDir()
+	p := start(t, "-import", t.TempDir(), "-data", data)
+	address := strings.TrimPrefix(p.url, "http://")
+	conn, err := net.Dial("tcp", address)
 	assert.NoError(t, err)
+	defer conn.Close()
+	const text = "# Slow lesson"
+	_, err = fmt.Fprintf(conn, "POST /api/contents?name=slow.md HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s", address, len(text), text[:6])
+	assert.NoError(t, err)
+	for leftovers(t, data) == 0 {
+		time.Sleep(5 * time.Millisecond) // until the upload is under way
+	}
 	assert.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	for { // until it takes no new connections
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	for {
+		another, err := net.Dial("tcp", address)
 		if err != nil {
 			break
 		}
-		conn.Close()
-		time.Sleep(5 * time.Millisecond) // there is nothing to wait on from outside
+		another.Close()
+		time.Sleep(5 * time.Millisecond) // until it takes no new connections
 	}
-	_, err = io.WriteString(write, " lesson")
+	_, err = io.WriteString(conn, text[6:])
 	assert.NoError(t, err)
-	assert.NoError(t, write.Close())
-	assert.Equal(t, <-answer, http.StatusCreated)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	assert.NoError(t, err)
+	assert.Equal(t, response.StatusCode, http.StatusCreated)
+	assert.NoError(t, response.Body.Close())
 	assert.NoError(t, <-p.exited)
 }
 

@@ -14,16 +14,14 @@ import (
 type Memory struct {
 	mu      sync.RWMutex
 	log     memoryLog
-	streams map[streamKey]*memoryStream
+	streams map[string]map[string]*memoryStream // by tenant and name
 	spare   []memoryStream
 	waiting chan struct{} // closed by the next append; nil if nobody waits
 }
 
-type streamKey struct{ tenant, name string }
-
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
-	return &Memory{streams: make(map[streamKey]*memoryStream)}
+	return &Memory{streams: make(map[string]map[string]*memoryStream)}
 }
 
 // Append implements Driver.
@@ -36,7 +34,7 @@ func (m *Memory) Append(ctx context.Context, writes []Write, results []Appended)
 	var few [4]*memoryStream
 	streams := few[:0]
 	for i := range writes {
-		streams = append(streams, m.streams[streamKey{writes[i].Tenant, writes[i].Stream}])
+		streams = append(streams, m.streams[writes[i].Tenant][writes[i].Stream])
 	}
 	duplicate, err := Check(writes, results,
 		func(i int) Head { return streams[i].state() },
@@ -63,7 +61,7 @@ func (m *Memory) Append(ctx context.Context, writes []Write, results []Appended)
 }
 
 func (m *Memory) head(tenant, name string) Head {
-	return m.streams[streamKey{tenant, name}].state()
+	return m.streams[tenant][name].state()
 }
 
 // open makes a stream. Streams are never dropped, so they are made many at a
@@ -76,7 +74,10 @@ func (m *Memory) open(tenant, name string) *memoryStream {
 	m.spare = m.spare[1:]
 	s.head = Head{First: 1}
 	s.positions = s.few[:0]
-	m.streams[streamKey{tenant, name}] = s
+	if m.streams[tenant] == nil {
+		m.streams[tenant] = make(map[string]*memoryStream)
+	}
+	m.streams[tenant][name] = s
 	return s
 }
 
@@ -97,7 +98,7 @@ func (m *Memory) ReadStream(ctx context.Context, r StreamRange) (StreamPage, err
 	if n <= 0 {
 		return page, nil
 	}
-	s := m.streams[streamKey{r.Tenant, r.Stream}]
+	s := m.streams[r.Tenant][r.Stream]
 	page.Events = make([]Recorded, n)
 	for i := range n {
 		version := low + i
@@ -184,7 +185,7 @@ func (m *Memory) Erase(ctx context.Context, e Erasure) error {
 	if err != nil {
 		return err
 	}
-	s := m.streams[streamKey{e.Tenant, e.Stream}]
+	s := m.streams[e.Tenant][e.Stream]
 	if s == nil {
 		s = m.open(e.Tenant, e.Stream)
 	}

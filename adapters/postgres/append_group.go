@@ -45,9 +45,14 @@ d AS MATERIALIZED (
         nextval('{schema}.events_seq') AS seq,
         d.event_id, d.schema_version, d.type, d.data,
         d.correlation_id, d.causation_id, d.actor, d.traceparent, d.extra
-    FROM unnest($8::bigint[], $9::uuid[], $10::integer[], $11::text[], $12::bytea[],
-        $13::text[], $14::text[], $15::text[], $16::text[], $17::text[]) WITH ORDINALITY
-        AS d (i, event_id, schema_version, type, data, correlation_id, causation_id, actor, traceparent, extra, k)
+    FROM (
+        -- In step; faster here than unnest of them all in FROM.
+        SELECT generate_series(1, array_length($8::bigint[], 1)) AS k, unnest($8::bigint[]) AS i,
+            unnest($9::uuid[]) AS event_id, unnest($10::integer[]) AS schema_version,
+            unnest($11::text[]) AS type, unnest($12::bytea[]) AS data,
+            unnest($13::text[]) AS correlation_id, unnest($14::text[]) AS causation_id,
+            unnest($15::text[]) AS actor, unnest($16::text[]) AS traceparent, unnest($17::text[]) AS extra
+    ) d
     JOIN w ON w.i = d.i
     JOIN s ON s.tenant = w.tenant AND s.stream = w.stream
     ORDER BY d.k

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -160,10 +161,13 @@ func (a *appender) take() (group []*pending, streams []streamKey) {
 func (a *appender) run(ctx context.Context, cancel context.CancelFunc, group []*pending, streams []streamKey) {
 	defer func() {
 		cancel()
-		a.release(streams)
 		for _, p := range group {
 			close(p.ended)
 		}
+		// Callers that append again at once find the place still taken and queue,
+		// instead of one of them going alone and the others behind it.
+		runtime.Gosched()
+		a.release(streams)
 	}()
 	if len(group) == 1 {
 		p := group[0]

@@ -26,7 +26,8 @@ CREATE TABLE {schema}.streams (
 -- xid: the id of the writing transaction, lifted by its epoch's base.
 -- ord: the highest xid among this event and those before it in its stream, so
 -- that (ord, seq) never contradicts the order of a stream.
--- data is NULL once the event has been erased; its id stays used. Metadata is
+-- The ids come first in their index, so that those of UUID version 7 are added
+-- at its end. data is NULL once the event has been erased; its id stays used. Metadata is
 -- NULL where it is empty.
 CREATE SEQUENCE {schema}.events_seq;
 CREATE TABLE {schema}.events (
@@ -47,7 +48,7 @@ CREATE TABLE {schema}.events (
     traceparent    text,
     extra          text,
     PRIMARY KEY (tenant, stream, version),
-    UNIQUE (tenant, stream, event_id)
+    UNIQUE (event_id, tenant, stream)
 );
 ALTER SEQUENCE {schema}.events_seq OWNED BY {schema}.events.seq;
 CREATE INDEX events_ord ON {schema}.events (ord, seq);

@@ -42,7 +42,7 @@ func TestSendTakesACommandToTheHandlerOfItsType(t *testing.T) {
 	}))
 
 	assert.NoError(t, cqrs.Send(t.Context(), commands, upload{"a"}))
-	assert.True(t, cqrs.Send(t.Context(), commands, publish{1}) == errRefused, "the handler's error as it is")
+	assert.Equal(t, cqrs.Send(t.Context(), commands, publish{1}), errRefused, "the handler's error as it is")
 	pointed := &upload{"b"}
 	assert.NoError(t, cqrs.Send(t.Context(), commands, pointed))
 	assert.Equal(t, pointed.Title, "by pointer")
@@ -89,7 +89,7 @@ func TestAskInfersTheResult(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Equal(t, found, []string{"go", "!"})
 	n, err := cqrs.Ask(t.Context(), queries, length{Of: "four"})
-	assert.True(t, err == errRefused, "the error as it is")
+	assert.Equal(t, err, errRefused, "the error as it is")
 	assert.Equal(t, n, 4, "the result beside an error")
 }
 
@@ -185,7 +185,7 @@ func TestMiddleware(t *testing.T) {
 func TestHandlersPanicThrough(t *testing.T) {
 	commands := cqrs.NewCommands(func(next cqrs.Next) cqrs.Next { return next })
 	assert.NoError(t, cqrs.Handle(commands, func(context.Context, upload) error { panic(errRefused) }))
-	assert.Equal(t, assert.Panics(t, func() { cqrs.Send(t.Context(), commands, upload{}) }), any(errRefused))
+	assert.Equal(t, assert.Panics(t, func() { _ = cqrs.Send(t.Context(), commands, upload{}) }), any(errRefused))
 	assert.ErrorIs(t, cqrs.Send(t.Context(), commands, publish{}), cqrs.ErrUnknown, "the bus goes on")
 }
 
@@ -222,6 +222,6 @@ func TestSendDoesNotAllocate(t *testing.T) {
 	assert.NoError(t, cqrs.Handle(commands, func(context.Context, upload) error { return nil }))
 	assert.NoError(t, cqrs.Answer(queries, func(_ context.Context, q length) (int, error) { return len(q.Of), nil }))
 	ctx := t.Context()
-	assert.Equal(t, testing.AllocsPerRun(100, func() { cqrs.Send(ctx, commands, upload{"a"}) }), 0.0, "Send")
-	assert.Equal(t, testing.AllocsPerRun(100, func() { cqrs.Ask(ctx, queries, length{Of: "a"}) }), 0.0, "Ask")
+	assert.Equal(t, testing.AllocsPerRun(100, func() { _ = cqrs.Send(ctx, commands, upload{"a"}) }), 0.0, "Send")
+	assert.Equal(t, testing.AllocsPerRun(100, func() { _, _ = cqrs.Ask(ctx, queries, length{Of: "a"}) }), 0.0, "Ask")
 }

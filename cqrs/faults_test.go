@@ -110,7 +110,7 @@ func TestPanicsOfADriverReachWhoeverCalledRun(t *testing.T) {
 		store := eventstore.New(&failing{Memory: eventstore.NewMemory(), read: func() error { panic(errRefused) }}, eventstore.Config{})
 		target := cqrs.NewMemory[int]()
 		projector := newProjector(t, store, target, counting(1), cqrs.Config{})
-		assert.Equal(t, assert.Panics(t, func() { projector.Run(t.Context()) }), any(errRefused))
+		assert.Equal(t, assert.Panics(t, func() { _ = projector.Run(t.Context()) }), any(errRefused))
 		records, err := target.Versions(t.Context(), "counts")
 		assert.NoError(t, err)
 		assert.Equal(t, records[0].Owner, "", "owner after a panic")

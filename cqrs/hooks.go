@@ -88,10 +88,10 @@ const (
 	// [Reinstate] is called.
 	Parked
 
-	// Owning: it applies events.
+	// Owning the version: it applies events.
 	Owning
 
-	// Switched: its version has just become the one that is read.
+	// Switched tells that the version has just become the one that is read.
 	Switched
 )
 

@@ -119,6 +119,13 @@ func TestRunFollowsTheStore(t *testing.T) {
 // An owner that was frozen past its lease, in the middle of its transaction,
 // finds when it goes on that another one has done its work.
 func TestFrozenOwnerIsRefused(t *testing.T) {
+	t.Run("when it commits", func(t *testing.T) { frozenOwner(t, nil) })
+	// Such as a row that is there already, put by the next owner: nothing is
+	// wrong with the event.
+	t.Run("when what it finds makes no sense", func(t *testing.T) { frozenOwner(t, permanentError{}) })
+}
+
+func frozenOwner(t *testing.T, found error) {
 	synctest.Test(t, func(t *testing.T) {
 		store, target := newStore(), cqrs.NewMemory[int]()
 		appendEvents(t, store, "a", "A", "B", "C")
@@ -129,6 +136,7 @@ func TestFrozenOwnerIsRefused(t *testing.T) {
 			err := apply(ctx, tx, m, events)
 			if calls++; calls == 1 {
 				<-thaw // whatever ctx says
+				return found
 			}
 			return err
 		}
@@ -165,11 +173,14 @@ func TestPoisonIsRetriedAndNeverSkipped(t *testing.T) {
 		types := slices.Repeat([]string{"A"}, 20)
 		types[12] = "Poison"
 		appendEvents(t, store, "a", types...)
-		p, bad := counting(1), true
+		p, bad, largest := counting(1), true, 0
 		apply := p.Apply
 		p.Apply = func(ctx context.Context, tx countx, m cqrs.Model, events []eventstore.Recorded) error {
 			poisoned := slices.ContainsFunc(events, func(e eventstore.Recorded) bool { return e.Type == "Poison" })
 			if err := apply(ctx, tx, m, events); err != nil || !bad || !poisoned {
+				if !bad {
+					largest = max(largest, len(events))
+				}
 				return err
 			}
 			return errRefused
@@ -215,6 +226,7 @@ func TestPoisonIsRetriedAndNeverSkipped(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		wantOnce(t, store, target, "counts")
 		assert.True(t, last.Live && last.Lag == 0, "%+v", last)
+		assert.Equal(t, largest, 4, "of the eight events left, 1, 2, 4 and 1 at once")
 		assert.NoError(t, stop())
 	})
 }

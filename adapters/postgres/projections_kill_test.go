@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func wantTally(t *testing.T, pool *pgxpool.Pool, store *eventstore.Store) {
 
 func openLog(t testing.TB, pool *pgxpool.Pool) *eventstore.Store {
 	t.Helper()
-	events, err := postgres.OpenEventStore(context.Background(), pool, postgres.EventStoreConfig{PollInterval: 5 * time.Millisecond})
+	events, err := postgres.OpenEventStore(t.Context(), pool, postgres.EventStoreConfig{PollInterval: 5 * time.Millisecond})
 	assert.NoError(t, err)
 	return eventstore.New(events, eventstore.Config{})
 }
@@ -95,11 +96,11 @@ func openLog(t testing.TB, pool *pgxpool.Pool) *eventstore.Store {
 // writing appends events until it is stopped.
 func writing(t *testing.T, store *eventstore.Store) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	var stopped atomic.Bool
 	var done sync.WaitGroup
 	for writer := range 2 {
 		done.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
+			for i := 0; !stopped.Load(); i++ {
 				stream := fmt.Sprintf("writer%d-%d", writer, i%7)
 				events := make([]eventstore.Event, 1+rand.IntN(3))
 				for j := range events {
@@ -113,14 +114,14 @@ func writing(t *testing.T, store *eventstore.Store) (stop func()) {
 			}
 		})
 	}
-	return func() { cancel(); done.Wait() }
+	return func() { stopped.Store(true); done.Wait() }
 }
 
 var quiet = slog.New(slog.DiscardHandler)
 
 func newTally(t testing.TB, pool *pgxpool.Pool, store *eventstore.Store, version int, config cqrs.Config) *cqrs.Projector[pgx.Tx] {
 	t.Helper()
-	target, err := postgres.OpenProjections(context.Background(), pool, postgres.ProjectionsConfig{})
+	target, err := postgres.OpenProjections(t.Context(), pool, postgres.ProjectionsConfig{})
 	assert.NoError(t, err)
 	if config.Logger == nil {
 		config.Logger = quiet
@@ -155,7 +156,7 @@ type child struct {
 
 func startChild(t *testing.T, url string, version int) *child {
 	t.Helper()
-	c := &child{Cmd: exec.Command(os.Args[0], "-test.run=^TestProjectingProcess$"), parts: make(chan string, 1000)}
+	c := &child{Cmd: exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProjectingProcess$"), parts: make(chan string, 1000)}
 	c.Env = append(os.Environ(), childURL+"="+url, childVersion+"="+strconv.Itoa(version))
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()

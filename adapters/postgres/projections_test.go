@@ -22,7 +22,7 @@ func openPool(t testing.TB, url string, connections int32) *pgxpool.Pool {
 	settings, err := pgxpool.ParseConfig(url)
 	assert.NoError(t, err)
 	settings.MaxConns = connections
-	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	pool, err := pgxpool.NewWithConfig(t.Context(), settings)
 	assert.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool

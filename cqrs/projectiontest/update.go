@@ -58,7 +58,7 @@ func updatePanics[Tx any](t *testing.T, k *kit[Tx]) {
 	lease := k.build(t, 1, count(1)...)
 	for range 20 { // a connection that is lost each time would run out
 		value := assert.Panics(t, func() {
-			k.target.Update(t.Context(), lease, cqrs.Step{Checkpoint: at(9), Applied: 1}, func(ctx context.Context, tx Tx) error {
+			_, _ = k.target.Update(t.Context(), lease, cqrs.Step{Checkpoint: at(9), Applied: 1}, func(ctx context.Context, tx Tx) error {
 				if err := k.Insert(ctx, tx, lease.Model, table, Row{"s", 2}); err != nil {
 					return err
 				}

@@ -25,8 +25,9 @@ type EventType struct {
 	decode  func(data []byte) (any, error)
 }
 
-// JSON returns the EventType of T stored as JSON under a name and a schema
-// version, 1 or more. T is a struct, or a pointer to one, but no interface.
+// JSON returns the EventType of T, stored as JSON under a name and a schema
+// version of 1 or more. T is any type that encoding/json takes, but not an
+// interface.
 func JSON[T any](name string, version int) EventType {
 	t := newEventType[T](name, version)
 	t.encode = func(value any) ([]byte, bool, error) {
@@ -46,8 +47,8 @@ func JSON[T any](name string, version int) EventType {
 	return t
 }
 
-// CodecType returns the EventType of T stored by a codec under a name and a
-// schema version, 1 or more. T is no interface.
+// CodecType returns the EventType of T, stored by a codec under a name and a
+// schema version of 1 or more. T is not an interface.
 func CodecType[T any](name string, version int, codec Codec[T]) EventType {
 	t := newEventType[T](name, version)
 	if codec.Encode == nil || codec.Decode == nil {

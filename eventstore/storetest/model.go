@@ -1,12 +1,9 @@
 package storetest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/google/uuid"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -63,89 +60,6 @@ func (m *Model) Step(op Op, got Outcome) error {
 		return m.stepRead(op, got)
 	default:
 		return fmt.Errorf("the model does not know %T", op)
-	}
-}
-
-func (m *Model) stepAppend(op Append, got Outcome) error {
-	results, err := m.append(op)
-	if mismatch := compareErrors(got.Err, err); mismatch != nil || err != nil {
-		return mismatch
-	}
-	if len(got.Results) != len(results) {
-		return fmt.Errorf("it returned %d results for %d writes", len(got.Results), len(results))
-	}
-	for i, want := range results {
-		if at := got.Results[i].Position; want.Position == 0 && len(op[i].Events) > 0 && at > 0 {
-			// Only the store knows it: from now on it has to stay.
-			m.streams[op[i].Stream].events[want.Version-1].Position = at
-			want.Position = at
-		}
-		if got.Results[i] != want {
-			return fmt.Errorf("for %q it returned %s; it should be %s", op[i].Stream, tellResult(got.Results[i]), tellResult(want))
-		}
-	}
-	return nil
-}
-
-// append decides by the documentation of eventstore, not by its Check.
-func (m *Model) append(op Append) ([]eventstore.Appended, error) {
-	for _, w := range op {
-		onlyChecks := len(w.Events) == 0 && (w.Expected == eventstore.Any || w.Expected == eventstore.NoStream)
-		if s := m.streams[w.Stream]; s != nil && s.tombstoned && !onlyChecks {
-			return nil, &eventstore.TombstonedError{Stream: w.Stream}
-		}
-	}
-	results := make([]eventstore.Appended, len(op))
-	repeated, fresh := false, ""
-	for i, w := range op {
-		if len(w.Events) == 0 {
-			continue
-		}
-		s := m.peek(w.Stream)
-		versions := s.find(w.Events)
-		switch present := slices.DeleteFunc(slices.Clone(versions), func(v int64) bool { return v == 0 }); {
-		case len(present) == 0 && fresh == "":
-			fresh = w.Stream
-		case len(present) == 0:
-		case len(present) == len(versions) && consecutive(versions):
-			repeated = true
-			last := s.events[versions[len(versions)-1]-1]
-			results[i] = eventstore.Appended{Version: last.Version, Position: last.Position, Duplicate: true}
-		default:
-			return nil, &eventstore.PartialOverlapError{Stream: w.Stream, Present: s.those(w.Events)}
-		}
-	}
-	if repeated && fresh != "" {
-		return nil, &eventstore.PartialOverlapError{Stream: fresh}
-	}
-	for i, w := range op {
-		s := m.peek(w.Stream)
-		switch {
-		case repeated && len(w.Events) == 0:
-			results[i] = eventstore.Appended{Version: s.version(), Duplicate: true}
-		case repeated:
-		case !s.is(w.Expected):
-			return nil, &eventstore.ConflictError{Stream: w.Stream, Expected: w.Expected, Actual: s.version(), Deleted: s.deleted}
-		default:
-			results[i] = eventstore.Appended{Version: s.version() + int64(len(w.Events))}
-		}
-	}
-	if !repeated {
-		m.write(op)
-	}
-	return results, nil
-}
-
-func (m *Model) write(op Append) {
-	for _, w := range op {
-		if len(w.Events) == 0 {
-			continue
-		}
-		s := m.stream(w.Stream)
-		for _, e := range copyEvents(w.Events) {
-			s.events = append(s.events, eventstore.Recorded{Event: e, Stream: w.Stream, Version: s.version() + 1})
-		}
-		s.deleted = false
 	}
 }
 
@@ -253,28 +167,6 @@ func (s *modelStream) is(expected eventstore.Expected) bool {
 	}
 }
 
-// find returns the versions of events, 0 for those that are not in the stream.
-func (s *modelStream) find(events []eventstore.Event) []int64 {
-	versions := make([]int64, len(events))
-	for i, e := range events {
-		for _, r := range s.events {
-			if r.ID == e.ID {
-				versions[i] = r.Version
-			}
-		}
-	}
-	return versions
-}
-
-func (s *modelStream) those(events []eventstore.Event) (present []uuid.UUID) {
-	for i, version := range s.find(events) {
-		if version > 0 {
-			present = append(present, events[i].ID)
-		}
-	}
-	return present
-}
-
 func (s *modelStream) readable() (events []*eventstore.Recorded) {
 	for i := range s.events {
 		if s.events[i].Version >= s.first {
@@ -282,47 +174,4 @@ func (s *modelStream) readable() (events []*eventstore.Recorded) {
 		}
 	}
 	return events
-}
-
-func consecutive(versions []int64) bool {
-	for i, v := range versions {
-		if v != versions[0]+int64(i) {
-			return false
-		}
-	}
-	return true
-}
-
-// compareErrors says how an error is not the one it should be.
-func compareErrors(got, want error) error {
-	if want == nil {
-		if got != nil {
-			return fmt.Errorf("it should have been done, but returned: %w", got)
-		}
-		return nil
-	}
-	switch {
-	case sameError(got, want):
-		return nil
-	case got == nil:
-		return fmt.Errorf("it was done, but should have been refused: %w", want)
-	default:
-		return fmt.Errorf("it was refused with %w, but should have been with: %w", got, want)
-	}
-}
-
-func sameError(got, want error) bool {
-	if w, ok := errors.AsType[*eventstore.ConflictError](want); ok {
-		g, ok := errors.AsType[*eventstore.ConflictError](got)
-		return ok && *g == *w
-	}
-	if w, ok := errors.AsType[*eventstore.TombstonedError](want); ok {
-		g, ok := errors.AsType[*eventstore.TombstonedError](got)
-		return ok && *g == *w
-	}
-	if w, ok := errors.AsType[*eventstore.PartialOverlapError](want); ok {
-		g, ok := errors.AsType[*eventstore.PartialOverlapError](got)
-		return ok && g.Stream == w.Stream && slices.Equal(g.Present, w.Present)
-	}
-	return errors.Is(got, want)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -124,4 +125,38 @@ func matchRecorded(got []eventstore.Recorded, want []*eventstore.Recorded) error
 		}
 	}
 	return nil
+}
+
+// compareErrors says how an error is not the one it should be.
+func compareErrors(got, want error) error {
+	if want == nil {
+		if got != nil {
+			return fmt.Errorf("it should have been done, but returned: %w", got)
+		}
+		return nil
+	}
+	switch {
+	case sameError(got, want):
+		return nil
+	case got == nil:
+		return fmt.Errorf("it was done, but should have been refused: %w", want)
+	default:
+		return fmt.Errorf("it was refused with %w, but should have been with: %w", got, want)
+	}
+}
+
+func sameError(got, want error) bool {
+	if w, ok := errors.AsType[*eventstore.ConflictError](want); ok {
+		g, ok := errors.AsType[*eventstore.ConflictError](got)
+		return ok && *g == *w
+	}
+	if w, ok := errors.AsType[*eventstore.TombstonedError](want); ok {
+		g, ok := errors.AsType[*eventstore.TombstonedError](got)
+		return ok && *g == *w
+	}
+	if w, ok := errors.AsType[*eventstore.PartialOverlapError](want); ok {
+		g, ok := errors.AsType[*eventstore.PartialOverlapError](got)
+		return ok && g.Stream == w.Stream && slices.Equal(g.Present, w.Present)
+	}
+	return errors.Is(got, want)
 }

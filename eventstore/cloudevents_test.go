@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/google/uuid"
 
@@ -146,6 +147,29 @@ func manyPairs(n int) map[string]string {
 		pairs[fmt.Sprintf("key%d", i)] = "v"
 	}
 	return pairs
+}
+
+// TestCloudEventTextIsWhatTheSpecificationAllows is about the type String.
+func TestCloudEventTextIsWhatTheSpecificationAllows(t *testing.T) {
+	event := eventstore.CloudEvent{Source: "/contents", Recorded: recordedEvent()}
+	for _, allowed := range []rune{' ', '~', 0xa0, 0xfdcf, 0xfdf0, 0xfffd, 0xe000, 0x1fffd, 0x10fffd} {
+		event.Type = string(allowed)
+		assert.Contains(t, roundTrip(t, event), `"type":"`+event.Type+`"`, "%U", allowed)
+	}
+	for _, forbidden := range []rune{0, 0x1f, 0x7f, 0x80, 0x9f, 0xfdd0, 0xfdef, 0xfffe, 0xffff, 0x1fffe, 0x10ffff} {
+		event.Type = string(forbidden)
+		assert.Contains(t, roundTrip(t, event), "\"type\":\"\ufffd\"", "%U", forbidden)
+		document := fmt.Appendf(nil, `{"specversion":"1.0","id":"1","source":"/a","type":"T","ext":"%s"}`, jsonEscape(forbidden))
+		assert.ErrorIs(t, new(eventstore.CloudEvent).UnmarshalJSON(document), eventstore.ErrInvalid, "%s", document)
+	}
+}
+
+func jsonEscape(r rune) string {
+	var escaped strings.Builder
+	for _, unit := range utf16.Encode([]rune{r}) {
+		fmt.Fprintf(&escaped, `\u%04x`, unit)
+	}
+	return escaped.String()
 }
 
 func TestCloudEventTimeIsUTC(t *testing.T) {
@@ -334,6 +358,21 @@ func TestForeignCloudEvents(t *testing.T) {
 			name: "gathered, but not by us: unknown attribute", members: `,"parlance":"{\"attributes\":{\"id\":\"C234-1234-1234\"}}"`,
 			want: func(c *eventstore.CloudEvent) {
 				c.Extensions = map[string]any{"parlance": `{"attributes":{"id":"C234-1234-1234"}}`}
+			},
+		},
+		{
+			name: "gathered, but not by us: more inside", members: `,"parlance":"{\"extra\":{\"X\":\"y\"},\"more\":1}"`,
+			want: func(c *eventstore.CloudEvent) {
+				c.Extensions = map[string]any{"parlance": `{"extra":{"X":"y"},"more":1}`}
+			},
+		},
+		{
+			name:    "gathered, but not by us: an attribute that we would refuse to write",
+			members: `,"dataschema":"a\ufffdb","parlance":"{\"attributes\":{\"dataschema\":\"a\\nb\"}}"`,
+			again:   ",\"dataschema\":\"a\ufffdb\",\"parlance\":\"{\\\"attributes\\\":{\\\"dataschema\\\":\\\"a\\\\nb\\\"}}\"",
+			want: func(c *eventstore.CloudEvent) {
+				c.DataSchema = "a\ufffdb"
+				c.Extensions = map[string]any{"parlance": `{"attributes":{"dataschema":"a\nb"}}`}
 			},
 		},
 		{

@@ -30,5 +30,9 @@ func (a *atLeastOnce[Client, Tx]) Update(ctx context.Context, lease Lease, step 
 			return Lease{}, err
 		}
 	}
+	// What was done should be remembered, even if it took too long: else it
+	// would take too long again, and again be done in vain.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease.Duration/2)
+	defer cancel()
 	return a.Target.Update(ctx, lease, step, nil)
 }

@@ -84,8 +84,8 @@ const (
 	// Waiting for another owner.
 	Waiting Part = iota + 1
 
-	// Parked because another version has taken the place. It goes on when
-	// [Reinstate] is called.
+	// Parked because another version has taken the place, or because the version
+	// was retired or dropped. It goes on when [Reinstate] is called.
 	Parked
 
 	// Owning the version: it applies events.

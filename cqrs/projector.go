@@ -18,8 +18,9 @@ type Config struct {
 	BatchSize int
 
 	// LeaseDuration is for how long ownership outlasts a process that died: so
-	// long another one may have to wait. One transaction, with Setup or Apply in
-	// it, may take half of that; then its context is done.
+	// long another one may have to wait. After one that has stopped as it should
+	// the wait is a tenth of that. One transaction, with Setup or Apply in it, may
+	// take half of it; then its context is done.
 	// Defaults to 30 s.
 	LeaseDuration time.Duration
 

@@ -142,7 +142,7 @@ func frozenOwner(t *testing.T, found error) {
 		}
 		var changes []cqrs.Part
 		note := cqrs.Hooks{Changed: func(_ context.Context, c cqrs.Change) { changes = append(changes, c.Part) }}
-		stopFrozen := running(t, newProjector(t, store, target, frozen, cqrs.Config{Hooks: note}).Run)
+		stopFrozen := running(t, newProjector(t, store, target, frozen, cqrs.Config{BatchSize: 1, Hooks: note}).Run)
 		synctest.Wait()
 		var nextChanges []cqrs.Part
 		next := cqrs.Hooks{Changed: func(_ context.Context, c cqrs.Change) { nextChanges = append(nextChanges, c.Part) }}

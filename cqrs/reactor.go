@@ -33,7 +33,8 @@ type Reaction struct {
 
 // Reactor calls a Reaction for each event. How far it has got belongs to its
 // name alone. It has no versions: when a projection is built anew, nothing that
-// a Reactor has done is done again.
+// a Reactor has done is done again. The target and the hooks know it as
+// "reaction/" and the name, version 1.
 type Reactor struct {
 	projector interface {
 		Run(ctx context.Context) error

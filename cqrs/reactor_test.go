@@ -93,6 +93,21 @@ func TestReactionThatFailsComesAgain(t *testing.T) {
 	})
 }
 
+// A reaction that takes longer than it may is done, and not to be done again.
+func TestSlowReactionIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, target, sent := newStore(), cqrs.NewMemory[int](), mails{}
+		appendEvents(t, store, "a", "A", "B")
+		stop := running(t, newReactor(t, store, target, sent.reaction(func(eventstore.Recorded) error {
+			time.Sleep(20 * time.Second)
+			return nil
+		}), cqrs.Config{LeaseDuration: 30 * time.Second}).Run)
+		time.Sleep(10 * time.Minute)
+		assert.NoError(t, stop())
+		assert.Equal(t, sent, mails{"a@1": 1, "a@2": 1})
+	})
+}
+
 // The stated contract: after a crash between what was done and the checkpoint,
 // what was done since the last checkpoint is done again, and nothing is left out.
 func TestAtLeastOnce(t *testing.T) {

@@ -47,7 +47,7 @@ func (r *run[Tx]) loop(ctx context.Context) error {
 		switch {
 		case errors.As(err, &owned):
 			r.changed(ctx, Change{Part: Waiting, Owner: owned.Owner})
-			delay = min(owned.Remaining, r.config.LeaseDuration/3)
+			delay = min(owned.Remaining, r.config.LeaseDuration/10)
 		case errors.Is(err, ErrRetired) && r.untilLive:
 			return err
 		case errors.Is(err, ErrRetired):

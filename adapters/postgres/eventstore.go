@@ -102,6 +102,7 @@ type statements struct {
 	idsFind                       string
 	recordWrite                   prepared
 	streamRead, streamReadBack    string
+	snapshot                      string
 	allScan, allScanSome, allLate string
 	countAll                      string
 	eraseMark, eraseEvents        string
@@ -113,7 +114,8 @@ func newStatements(schema schemaName) statements {
 		streamsMake: schema.in(streamsMakeSQL), streamsLock: schema.in(streamsLockSQL),
 		idsFind: schema.in(idsFindSQL), recordWrite: prepare(schema.in(recordWriteSQL)),
 		streamRead: schema.in(streamReadSQL), streamReadBack: schema.in(streamReadBackSQL),
-		allScan: schema.in(allScanSQL), allScanSome: schema.in(allScanSomeSQL), allLate: schema.in(allLateSQL),
+		snapshot: schema.in(snapshotSQL),
+		allScan:  schema.in(allScanSQL), allScanSome: schema.in(allScanSomeSQL), allLate: schema.in(allLateSQL),
 		countAll:  schema.in(countAllSQL),
 		eraseMark: schema.in(eraseMarkSQL), eraseEvents: schema.in(eraseEventsSQL),
 	}

@@ -72,7 +72,12 @@ ORDER BY e.ord, e.seq LIMIT $11`
 SELECT count(*) FROM {schema}.events e
 WHERE e.data IS NOT NULL` + allUnseenSQL + allFilterSQL
 
-	snapshotSQL = `SELECT pg_current_snapshot()::text`
+	// snapshotSQL returns the highest ord too, beyond which nothing is visible. A
+	// checkpoint claims nothing beyond it: a server that crashes forgets the ids
+	// of transactions that left nothing on disk, and gives them out again. For
+	// the same reason checkpoints rest while only others write.
+	snapshotSQL = `
+SELECT pg_current_snapshot()::text, coalesce((SELECT max(ord) FROM {schema}.events), -1)`
 )
 
 // scanned is how many events one page looks at, at most, to find those that
@@ -110,7 +115,7 @@ func (s *EventStore) readAll(ctx context.Context, conn connection, r eventstore.
 	// The snapshot in which the events are read is the next one, if both are of
 	// one moment.
 	read.batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	read.batch.Queue(snapshotSQL).QueryRow(func(row pgx.Row) error {
+	read.batch.Queue(s.sql.snapshot).QueryRow(func(row pgx.Row) error {
 		now, err := scanSnapshot(row, conn.epoch)
 		read.p.next = &now
 		return err
@@ -124,15 +129,17 @@ func (s *EventStore) readAll(ctx context.Context, conn connection, r eventstore.
 }
 
 func (s *EventStore) currentSnapshot(ctx context.Context, conn connection) (snapshot, error) {
-	return scanSnapshot(conn.QueryRow(ctx, snapshotSQL), conn.epoch)
+	return scanSnapshot(conn.QueryRow(ctx, s.sql.snapshot), conn.epoch)
 }
 
 func scanSnapshot(row pgx.Row, e *epoch) (snapshot, error) {
 	var text string
-	if err := row.Scan(&text); err != nil {
+	var last int64
+	if err := row.Scan(&text, &last); err != nil {
 		return snapshot{}, err
 	}
-	return parseSnapshot(text, e.base)
+	now, err := parseSnapshot(text, e.base)
+	return now.before(last + 1), err
 }
 
 // allPage is one page in the making.
@@ -208,22 +215,23 @@ func nullIfNone(names []string) []string {
 
 func (a *allPage) add(sql string, leading int, args ...any) {
 	a.batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		if err := rows.Err(); err != nil { // such rows have no columns to look at
+			return err
+		}
 		decode := newDecoder(rows, leading)
 		var n [1]int64
-		found := 0
-		for rows.Next() && !a.stopped {
+		for !a.stopped && rows.Next() {
 			var event eventstore.Recorded
 			at, _, err := decode.row(n[:leading], &event)
 			if err != nil {
 				return err
 			}
 			a.at = at
-			found++
-			a.stopped = found == a.r.Max || decode.full() || n[0] == scanned || n[0] == -scanned
 			if n[0] >= 0 {
 				a.events = append(a.events, event)
 				a.places = append(a.places, at)
 			}
+			a.stopped = len(a.events) == a.r.Max || decode.full() || n[0] == scanned || n[0] == -scanned
 		}
 		rows.Close()
 		return rows.Err()

@@ -141,7 +141,7 @@ func TestAppendGivesUpWhenOthersWriteForTooLong(t *testing.T) {
 			db := openWith(t, filepath.Join(t.TempDir(), "test.db"), sqlite.Config{BusyTimeout: 100 * time.Millisecond})
 			release := c.lock(t, db)
 			start := time.Now()
-			errs := make(chan error, 8)
+			errs := make(chan error, 40)
 			for range cap(errs) {
 				go func() { errs <- appendTo("content-1")(t.Context(), db) }()
 			}

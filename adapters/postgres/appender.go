@@ -7,30 +7,47 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
 
 const (
-	maxGroupAppends = 256
-	maxGroupEvents  = 4096
-	maxGroupBytes   = 4 << 20
+	// groupEvents is how many events a statement takes before it leaves the rest
+	// to the next: enough that its own cost is little beside theirs, and few
+	// enough that two statements share two cores.
+	groupEvents = 128
+	groupBytes  = 1 << 20
+
+	// largeEvents and largeBytes make an append go at once, so that small ones
+	// do not wait for it.
+	largeEvents = 256
+	largeBytes  = 256 << 10
+
+	// stalledAfter is when a statement no longer keeps others waiting: it may be
+	// waiting itself, for a stream that somebody's transaction holds.
+	stalledAfter = 10 * time.Millisecond
 )
 
 // appender lets appends of one kind share statements and commits. It never
-// waits for company: an append that finds a free place goes at once and alone;
-// while all places are taken the others queue, and whoever frees a place sends
-// all who can go together. A stream is in one statement at a time, for a second
-// one would only wait for its row.
+// waits for company. While few come, each goes alone, and several are side by
+// side. Those that find all places taken queue, and go together when what is
+// under way is done: a commit costs as much as fifty events, and two at once
+// hinder each other, so a second group goes beside the first only when it is
+// worth it. A stream is in one statement at a time, for a second one would only
+// wait for its row.
 type appender struct {
-	store *EventStore
-	kind  appendKind
+	store  *EventStore
+	kind   appendKind
+	places int
+	spare  int // how many stalled statements do not count
 
-	mu    sync.Mutex
-	free  int
-	turn  int               // counts statements
-	busy  map[streamKey]int // to the turn of its statement
-	queue []*pending
+	mu            sync.Mutex
+	alone, groups int               // statements under way that have not stalled
+	turn          int               // counts statements
+	busy          map[streamKey]int // to the turn of its statement
+	queue         []*pending
+	waiting       int // events in the queue
 }
 
 type streamKey struct{ tenant, stream string }
@@ -48,24 +65,33 @@ type pending struct {
 }
 
 func newAppender(store *EventStore, kind appendKind, places int) *appender {
-	return &appender{store: store, kind: kind, free: places, busy: make(map[streamKey]int)}
+	return &appender{
+		store: store, kind: kind, places: places,
+		spare: int(store.pool.Config().MaxConns) / 2,
+		busy:  make(map[streamKey]int),
+	}
 }
 
 // append returns whether the write was done; if not, and there is no error, it
 // must be decided with care.
 func (a *appender) append(ctx context.Context, w *eventstore.Write, result *eventstore.Appended) (bool, error) {
+	if large(w) {
+		return a.store.appendAlone(ctx, a.kind, w, result)
+	}
 	key := keyOf(w)
 	a.mu.Lock()
-	if _, busy := a.busy[key]; !busy && a.free > 0 {
-		a.free--
+	if _, busy := a.busy[key]; !busy && a.groups == 0 && a.alone < a.places && len(a.queue) == 0 {
 		a.turn++
 		a.busy[key] = a.turn
+		f := a.launch([]streamKey{key}, false)
 		a.mu.Unlock()
-		defer a.release([]streamKey{key})
+		defer a.land(f)
 		return a.store.appendAlone(ctx, a.kind, w, result)
 	}
 	p := &pending{write: ownWrite(w), ended: make(chan struct{})}
 	a.queue = append(a.queue, p)
+	a.waiting += len(w.Events)
+	a.start()
 	a.mu.Unlock()
 
 	select {
@@ -78,18 +104,25 @@ func (a *appender) append(ctx context.Context, w *eventstore.Write, result *even
 	}
 }
 
+func large(w *eventstore.Write) bool {
+	if len(w.Events) > largeEvents {
+		return true
+	}
+	bytes := 0
+	for i := range w.Events {
+		bytes += len(w.Events[i].Data)
+	}
+	return bytes > largeBytes
+}
+
 // abandon takes an append out of the queue, or tells its statement that nobody
 // waits for it any more.
 func (a *appender) abandon(p *pending) {
 	a.mu.Lock()
 	leave := p.leave
-	if leave == nil {
-		for i, other := range a.queue {
-			if other == p {
-				a.queue = append(a.queue[:i], a.queue[i+1:]...)
-				break
-			}
-		}
+	if i := slices.Index(a.queue, p); i >= 0 {
+		a.queue = slices.Delete(a.queue, i, i+1)
+		a.waiting -= len(p.write.Events)
 	}
 	a.mu.Unlock()
 	if leave != nil {
@@ -97,32 +130,86 @@ func (a *appender) abandon(p *pending) {
 	}
 }
 
-// release frees the streams of a statement, and gives its place to the next.
-func (a *appender) release(streams []streamKey) {
+// flight is a statement under way.
+type flight struct {
+	streams []streamKey
+	group   bool
+	stalled bool
+	clock   *time.Timer
+}
+
+// launch counts a statement as under way. The lock is held.
+func (a *appender) launch(streams []streamKey, group bool) *flight {
+	f := &flight{streams: streams, group: group}
+	a.count(f, 1)
+	f.clock = time.AfterFunc(stalledAfter, func() { a.stall(f) })
+	return f
+}
+
+func (a *appender) count(f *flight, n int) {
+	if f.group {
+		a.groups += n
+	} else {
+		a.alone += n
+	}
+}
+
+// stall lets others go while a statement takes long, and bounds how many do.
+func (a *appender) stall(f *flight) {
 	a.mu.Lock()
-	for _, key := range streams {
+	defer a.mu.Unlock()
+	if f.clock != nil && a.spare > 0 {
+		a.spare--
+		f.stalled = true
+		a.count(f, -1)
+		a.start()
+	}
+}
+
+// land frees the streams of a statement and gives its place to the next.
+func (a *appender) land(f *flight) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f.clock.Stop()
+	f.clock = nil
+	if f.stalled {
+		a.spare++
+	} else {
+		a.count(f, -1)
+	}
+	for _, key := range f.streams {
 		delete(a.busy, key)
 	}
-	a.free++
 	a.start()
-	a.mu.Unlock()
 }
 
 // start sends those in the queue that can go, as far as there are places.
 // The lock is held.
 func (a *appender) start() {
-	for a.free > 0 {
+	for a.roomForNext() {
 		group, streams := a.take()
 		if len(group) == 0 {
 			return
 		}
-		a.free--
 		ctx, cancel := context.WithCancel(context.Background())
 		leave := afterAll(len(group), cancel)
 		for _, p := range group {
 			p.leave = leave
 		}
-		go a.run(ctx, cancel, group, streams)
+		go a.run(ctx, cancel, group, a.launch(streams, len(group) > 1))
+	}
+}
+
+func (a *appender) roomForNext() bool {
+	switch {
+	case len(a.queue) == 0:
+		return false
+	case a.alone+a.groups == 0:
+		return true
+	case a.groups == 0:
+		return len(a.queue) == 1 && a.alone < a.places
+	default:
+		return a.waiting >= groupEvents/2 && a.alone+a.groups < a.places
 	}
 }
 
@@ -136,10 +223,9 @@ func (a *appender) take() (group []*pending, streams []streamKey) {
 	for _, p := range a.queue {
 		key := keyOf(&p.write)
 		turn, busy := a.busy[key]
-		mine := turn == a.turn && a.kind == appendAny
-		full := len(group) > 0 && (len(group) == maxGroupAppends ||
-			events+len(p.write.Events) > maxGroupEvents || bytes > maxGroupBytes)
-		if full || busy && !mine {
+		together := turn == a.turn && a.kind == appendAny
+		full := len(group) > 0 && (events+len(p.write.Events) > groupEvents || bytes > groupBytes)
+		if full || busy && !together {
 			left = append(left, p)
 			continue
 		}
@@ -155,10 +241,11 @@ func (a *appender) take() (group []*pending, streams []streamKey) {
 	}
 	clear(a.queue[len(left):])
 	a.queue = left
+	a.waiting -= events
 	return group, streams
 }
 
-func (a *appender) run(ctx context.Context, cancel context.CancelFunc, group []*pending, streams []streamKey) {
+func (a *appender) run(ctx context.Context, cancel context.CancelFunc, group []*pending, f *flight) {
 	defer func() {
 		cancel()
 		for _, p := range group {
@@ -167,7 +254,7 @@ func (a *appender) run(ctx context.Context, cancel context.CancelFunc, group []*
 		// Callers that append again at once find the place still taken and queue,
 		// instead of one of them going alone and the others behind it.
 		runtime.Gosched()
-		a.release(streams)
+		a.land(f)
 	}()
 	if len(group) == 1 {
 		p := group[0]

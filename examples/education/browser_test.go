@@ -22,7 +22,7 @@ import (
 
 // browser is a page in headless Chromium, with what it complains about.
 type browser struct {
-	ctx context.Context //nolint:containedctx // chromedp keeps the page in it
+	ctx context.Context // chromedp keeps the page in it
 
 	mu         sync.Mutex
 	complaints []string
@@ -157,8 +157,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(t, chromedp.Navigate(p.url), chromedp.WaitVisible(chromedp.CSS(`.contents`)))
 	b.fits(t)
 	b.shoot(t, "phone-list")
-	response, err := http.Post(p.url+"/api/contents?name=news.txt", "text/plain", strings.NewReader("Breaking news"))
-	assert.NoError(t, err)
+	response := p.request(t, http.MethodPost, "/api/contents?name=news.txt", strings.NewReader("Breaking news"))
 	assert.NoError(t, response.Body.Close())
 	b.do(t, chromedp.Poll[chromedp.Void](`document.querySelector(".contents").textContent.includes("Breaking news")`,
 		chromedp.WithPollingTimeout(20*time.Second)))

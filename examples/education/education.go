@@ -37,7 +37,7 @@ func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 		if listener, err = listen(ctx, o.address); err != nil {
 			return err
 		}
-		defer listener.Close()
+		defer func() { _ = listener.Close() }() // when there is nothing to serve after all
 	}
 	working, stop := s.Start(ctx)
 	defer func() { err = errors.Join(err, stop()) }()

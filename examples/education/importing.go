@@ -27,7 +27,7 @@ func importAll(ctx context.Context, s *system.System, o options, stderr io.Write
 	if err != nil {
 		return fmt.Errorf("-import: %w", err)
 	}
-	defer folder.Close()
+	defer func() { _ = folder.Close() }() // it was only read
 	files, err := folder.Files(ctx, want)
 	if err != nil {
 		return fmt.Errorf("-import: %w", err)

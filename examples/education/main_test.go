@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -51,7 +52,8 @@ func once(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
@@ -168,10 +170,19 @@ type found struct {
 	}
 }
 
+// request returns an answer, whose body the caller closes.
+func (p *program) request(t *testing.T, method, path string, body io.Reader) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, p.url+path, body)
+	assert.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	assert.NoError(t, err)
+	return response
+}
+
 func (p *program) get(t *testing.T, path string, into any) {
 	t.Helper()
-	response, err := http.Get(p.url + path)
-	assert.NoError(t, err)
+	response := p.request(t, http.MethodGet, path, nil)
 	defer response.Body.Close()
 	assert.Equal(t, response.StatusCode, http.StatusOK, "%s", path)
 	assert.NoError(t, json.NewDecoder(response.Body).Decode(into))
@@ -197,8 +208,7 @@ func TestServeAndRestart(t *testing.T) {
 	assert.Contains(t, stderr, "address already in use; choose another address with -addr")
 
 	// A page that is told of changes does not keep the program from ending.
-	response, err := http.Get(p.url + "/changes")
-	assert.NoError(t, err)
+	response := p.request(t, http.MethodGet, "/changes", nil)
 	defer response.Body.Close()
 	began := time.Now()
 	p.stop(t)
@@ -216,7 +226,7 @@ func TestRequestsEndBeforeTheProgram(t *testing.T) {
 	data := t.TempDir()
 	p := start(t, "-import", t.TempDir(), "-data", data)
 	address := strings.TrimPrefix(p.url, "http://")
-	conn, err := net.Dial("tcp", address)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	assert.NoError(t, err)
 	defer conn.Close()
 	const text = "# Slow lesson"
@@ -227,7 +237,7 @@ func TestRequestsEndBeforeTheProgram(t *testing.T) {
 	}
 	assert.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	for {
-		another, err := net.Dial("tcp", address)
+		another, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			break
 		}

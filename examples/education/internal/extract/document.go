@@ -111,11 +111,11 @@ func Read(name string, r io.Reader, limits Limits) (Document, error) {
 		return Document{}, err
 	}
 	document := Document{Kind: kind}
-	switch kind {
-	case PNG, JPEG:
+	if kind == PNG || kind == JPEG {
 		document.Width, document.Height, err = imageSize(kind, bytes.NewReader(data))
 		return document, err
-	case WAV:
+	}
+	if kind == WAV {
 		document.Duration, err = wavDuration(bytes.NewReader(data))
 		return document, err
 	}

@@ -132,7 +132,7 @@ func TestHTML(t *testing.T) {
 }
 
 func TestEncodings(t *testing.T) {
-	utf16 := func(order string, text string) string {
+	utf16 := func(order, text string) string {
 		var b strings.Builder
 		b.WriteString(map[string]string{"le": "\xff\xfe", "be": "\xfe\xff"}[order])
 		for _, r := range text {

@@ -41,6 +41,7 @@ func (k Kind) Label() string {
 		return "JPEG"
 	case WAV:
 		return "WAV"
+	case Unknown:
 	}
 	return "Other"
 }

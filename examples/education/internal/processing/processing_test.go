@@ -159,7 +159,7 @@ func TestDriveTheSameAtOnce(t *testing.T) {
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				if err := f.Drive(context.Background(), id); err != nil {
+				if err := f.Drive(t.Context(), id); err != nil {
 					t.Error(err)
 				}
 			})

@@ -21,7 +21,7 @@ func (s *Site) changes(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	stop := context.AfterFunc(s.life, cancel)
+	stop := context.AfterFunc(s.life, cancel) //nolint:contextcheck // both contexts end this answer
 	defer stop()
 	now, err := s.Store.Now(ctx)
 	if err != nil {

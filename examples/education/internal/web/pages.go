@@ -270,5 +270,5 @@ func (s *Site) retry(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/contents/"+id, http.StatusSeeOther)
+	http.Redirect(w, r, "/contents/"+id, http.StatusSeeOther) //nolint:gosec // a UUID
 }

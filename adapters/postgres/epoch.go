@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,16 +16,48 @@ import (
 // standby is promoted or a backup is recovered to a point in time. Each such
 // change begins an epoch, whose base is above every number given out before.
 type epoch struct {
-	number, base int64
-	// bases are those of all epochs, the first to this one.
+	base int64
+	// names and bases are those of all epochs, from the first to this one. A
+	// name holds when its epoch began, so that two that begin after the same dump
+	// are told apart, and its base.
+	names []string
 	bases []int64
+}
+
+// lineage is the text of the names.
+func (e *epoch) lineage() string { return strings.Join(e.names, ",") }
+
+// limit returns from which id on this history and that of another epoch are not
+// the same. It returns false if they have nothing in common.
+func (e *epoch) limit(lineage string) (limit int64, related bool) {
+	names := strings.Split(lineage, ",")
+	common := 0
+	for common < min(len(names), len(e.names)) && names[common] == e.names[common] {
+		common++
+	}
+	if common == 0 {
+		return 0, false
+	}
+	limit = math.MaxInt64
+	if common < len(e.bases) {
+		limit = e.bases[common]
+	}
+	if common < len(names) {
+		_, text, _ := strings.Cut(names[common], ".")
+		base, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || base < 0 {
+			return 0, false
+		}
+		limit = min(limit, base)
+	}
+	return limit, true
 }
 
 // One round trip each. The timeline comes from the name of the current WAL
 // file, since pg_control_checkpoint lags behind a promotion.
 const (
 	epochsSQL = `
-SELECT epoch, base,
+SELECT base, (extract(epoch FROM since) * 1000000)::bigint,
        system_identifier = (SELECT c.system_identifier FROM pg_control_system() c)
        AND timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
 FROM {schema}.epochs ORDER BY epoch`
@@ -92,9 +127,11 @@ func (s *EventStore) currentEpoch(ctx context.Context, conn querier) (*epoch, er
 	defer rows.Close()
 	e, current := &epoch{}, false
 	for rows.Next() {
-		if err := rows.Scan(&e.number, &e.base, &current); err != nil {
+		var since int64
+		if err := rows.Scan(&e.base, &since, &current); err != nil {
 			return nil, err
 		}
+		e.names = append(e.names, strconv.FormatInt(since, 36)+"."+strconv.FormatInt(e.base, 10))
 		e.bases = append(e.bases, e.base)
 	}
 	if err := rows.Err(); err != nil || !current {

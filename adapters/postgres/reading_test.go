@@ -145,3 +145,13 @@ func crash(t testing.TB, url string, pid uint32) {
 		}
 	}
 }
+
+// begin opens a transaction that has its id, for appends.
+func begin(t testing.TB, db *database) *openTx {
+	t.Helper()
+	tx, err := beginTx(t.Context(), db)
+	assert.NoError(t, err)
+	open := tx.(*openTx)
+	t.Cleanup(func() { _ = open.Rollback(context.WithoutCancel(t.Context())) })
+	return open
+}

@@ -84,7 +84,7 @@ type progress struct {
 	at   cursor
 }
 
-// The text of a checkpoint's base is the number of the epoch, a slash, and the
+// The text of a checkpoint's base is the epoch's lineage, a slash, and the
 // snapshot seen; in the middle, also "/", the snapshot next, "/", and a cursor
 // from which the checkpoint's offset counts.
 const (
@@ -109,8 +109,7 @@ func newCheckpoints(e *epoch, p progress) *checkpoints {
 }
 
 func checkpointBase(e *epoch, s snapshot) []byte {
-	text := strconv.AppendInt(make([]byte, 0, 64), e.number, 10)
-	text = append(text, '/')
+	text := append([]byte(e.lineage()), '/')
 	return s.append(text)
 }
 
@@ -133,8 +132,9 @@ func after(e *epoch, s snapshot) eventstore.Checkpoint {
 	return eventstore.NewCheckpoint(string(checkpointBase(e, s)), 0)
 }
 
-// parseCheckpoint reads a checkpoint for the current epoch. One from an earlier
-// epoch has seen nothing from the next epoch's base on.
+// parseCheckpoint reads a checkpoint for the current epoch. One from another
+// epoch has seen nothing of what came after their last common one: neither what
+// was lost with the other epoch, nor what this history has instead.
 func parseCheckpoint(checkpoint eventstore.Checkpoint, now *epoch) (progress, error) {
 	if checkpoint.IsZero() {
 		return progress{}, nil
@@ -145,15 +145,12 @@ func parseCheckpoint(checkpoint eventstore.Checkpoint, now *epoch) (progress, er
 	if len(parts) != 2 && len(parts) != 4 {
 		return progress{}, invalid
 	}
-	number, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil || number < 1 || number > now.number {
+	limit, related := now.limit(parts[0])
+	if !related {
 		return progress{}, invalid
 	}
-	limit := int64(math.MaxInt64)
-	if number < now.number {
-		limit = now.bases[number]
-	}
 	var p progress
+	var err error
 	if p.seen, err = parseSnapshot(parts[1], 0); err != nil {
 		return progress{}, invalid
 	}

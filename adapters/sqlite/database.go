@@ -92,8 +92,8 @@ func (db *Database) Reader() *sql.DB { return db.reader }
 
 // Writer returns the one connection of this process that can change the file,
 // for the tables of read models. A transaction on it has the write lock from
-// its beginning to its end, and nobody can append meanwhile: keep it short,
-// and do not append through the EventStore inside it. Close closes it.
+// its beginning to its end, and nobody can append meanwhile: keep it short, and
+// append inside it with [EventStore.InTx] only. Close closes it.
 func (db *Database) Writer() *sql.DB { return db.writer }
 
 // Scrub makes sure that no byte of what has been erased or deleted is left in

@@ -109,10 +109,11 @@ func (s *EventStore) Append(ctx context.Context, writes []eventstore.Write, resu
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r, err := newRequest(writes, s.db.deadline())
+	r, err := newRequest(writes)
 	if err != nil {
 		return err
 	}
+	r.deadline = s.db.deadline()
 	s.queue.join(r)
 	select {
 	case lead := <-r.turn:

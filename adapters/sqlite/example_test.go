@@ -2,12 +2,15 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/parlance-go/parlance/adapters/sqlite"
+	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 )
 
@@ -121,6 +124,69 @@ func ExampleEventStore_InTx() {
 	// <nil>
 	// true
 	// 1 <nil>
+}
+
+// A read model is written in the transaction that moves its checkpoint, so each
+// event counts exactly once; readers find it by the name of its table.
+func ExampleDatabase_Projections() {
+	ctx := context.Background()
+	db, done := exampleDatabase(ctx)
+	defer done()
+	store := eventstore.New(db.EventStore(), eventstore.Config{})
+	for _, title := range []string{"Go", "Concurrency in Go"} {
+		uploaded := eventstore.Event{Type: "ContentUploaded", Data: []byte(title)}
+		if _, err := store.Append(ctx, "content-"+title, eventstore.NoStream, uploaded); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+
+	projector, err := cqrs.NewProjector(store, db.Projections(), cqrs.Projection[*sql.Tx]{
+		Name: "search", Version: 1, Tables: []string{"titles"},
+		Setup: func(ctx context.Context, tx *sql.Tx, model cqrs.Model) error {
+			_, err := tx.ExecContext(ctx, `CREATE VIRTUAL TABLE `+model.Table("titles")+` USING fts5 (title)`)
+			return err
+		},
+		Apply: func(ctx context.Context, tx *sql.Tx, model cqrs.Model, events []eventstore.Recorded) error {
+			for _, event := range events {
+				_, err := tx.ExecContext(ctx, `INSERT INTO `+model.Table("titles")+` VALUES (?)`, string(event.Data))
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, cqrs.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err == nil {
+		err = projector.CatchUp(ctx) // a service calls Run, which goes on
+	}
+	var title string
+	if err == nil {
+		err = db.Reader().QueryRowContext(ctx, `SELECT title FROM titles WHERE titles MATCH 'concurrency'`).Scan(&title)
+	}
+	fmt.Println(title, err)
+
+	// Output:
+	// Concurrency in Go <nil>
+}
+
+// What the law wants erased is gone from the file when Scrub returns.
+func ExampleDatabase_Scrub() {
+	ctx := context.Background()
+	db, done := exampleDatabase(ctx)
+	defer done()
+	store := eventstore.New(db.EventStore(), eventstore.Config{})
+	registered := eventstore.Event{Type: "PersonRegistered", Data: []byte("Ada Lovelace")}
+	if _, err := store.Append(ctx, "person-1", eventstore.NoStream, registered); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(store.Tombstone(ctx, "person-1", eventstore.Any))
+	fmt.Println(db.Scrub(ctx))
+
+	// Output:
+	// <nil>
+	// <nil>
 }
 
 // exampleDatabase opens a database in a folder of its own, which done removes.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -25,7 +24,7 @@ type txEventStore struct {
 }
 
 func (s *txEventStore) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-	r, err := newRequest(writes, time.Time{})
+	r, err := newRequest(writes)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 
 func play(role func(context.Context, *sqlite.Database) error) error {
 	ctx := context.Background()
-	db, err := sqlite.Open(ctx, os.Getenv(childPath), sqlite.Config{})
+	db, err := sqlite.Open(ctx, os.Getenv(childPath), patient)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ type request struct {
 	extras   []string // of the events of all writes, encoded
 	results  []eventstore.Appended
 	err      error
-	deadline time.Time
+	deadline time.Time // of the wait for the lock
 	events   int
 	bytes    int
 
@@ -37,12 +37,11 @@ type request struct {
 	turn chan bool
 }
 
-func newRequest(writes []eventstore.Write, deadline time.Time) (*request, error) {
+func newRequest(writes []eventstore.Write) (*request, error) {
 	r := &request{
-		writes:   slices.Clone(writes),
-		results:  make([]eventstore.Appended, len(writes)),
-		deadline: deadline,
-		turn:     make(chan bool, 1),
+		writes:  slices.Clone(writes),
+		results: make([]eventstore.Appended, len(writes)),
+		turn:    make(chan bool, 1),
 	}
 	for i := range writes {
 		r.events += len(writes[i].Events)

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/parlance-go/parlance/adapters/sqlite"
 	"github.com/parlance-go/parlance/eventstore"
@@ -17,8 +18,11 @@ func open(tb testing.TB) *sqlite.Database {
 
 func openPath(tb testing.TB, path string) *sqlite.Database {
 	tb.Helper()
-	return openWith(tb, path, sqlite.Config{})
+	return openWith(tb, path, patient)
 }
+
+// patient is for a machine that is busy with other tests.
+var patient = sqlite.Config{BusyTimeout: time.Minute}
 
 func openWith(tb testing.TB, path string, config sqlite.Config) *sqlite.Database {
 	tb.Helper()

@@ -22,7 +22,8 @@ func (f *follower) follow(ctx context.Context, n int) (end bool) {
 	if err != nil {
 		f.fatal("reading goes on from a checkpoint", "after %q: %v", f.after, err)
 	}
-	f.diary.add("a reader gets %s, and is at %q", tellMany(len(page.Events), " ", func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
+	f.diary.add("a reader gets %d events: %s, and is at %q", len(page.Events),
+		tellMany(len(page.Events), ", ", func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
 	f.got = append(f.got, page.Events...)
 	f.after = f.text(page.Next)
 	return page.End

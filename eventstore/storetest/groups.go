@@ -10,6 +10,7 @@ func groups() []group {
 		contentGroup(),
 		readAllGroup(),
 		atomicGroup(),
+		insideGroup(),
 		overtakeGroup(),
 		subscribeGroup(),
 		waitGroup(),

@@ -80,7 +80,7 @@ func TestSeed(t *testing.T) {
 		return watch(t, h, "one after another as the model").words.String()
 	}
 	first, again, other := story(7), story(7), story(8)
-	if first != again || !strings.Contains(first, "Seed: 7") {
+	if first != again || !strings.Contains(first, "seed:     7") {
 		t.Errorf("the same seed told this:%s\nand then this:%s", first, again)
 	}
 	if first == other {

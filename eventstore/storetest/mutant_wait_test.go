@@ -24,10 +24,10 @@ func waitMutants() []mutant {
 		return d.Wait(ctx, page.Next)
 	})
 	return []mutant{
-		{fault: "waits for the next append whatever the reader has", by: "an append before the wait ends it", words: "between its reading and its waiting", driver: fromNow},
-		{fault: "loses a wake-up between reading and waiting", by: "an append during the wait ends it", words: "nobody was woken", driver: fromNow},
+		{fault: "waits for the next append whatever the reader has", by: "an append before the wait ends it", words: "between its reading and its waiting", hangs: true, driver: fromNow},
+		{fault: "loses a wake-up between reading and waiting", by: "an append during the wait ends it", words: "nobody was woken|Is it a deadlock?", hangs: true, driver: fromNow},
 		{
-			fault: "wakes one of those who wait", by: "an append wakes all who wait", words: "is woken by what is appended",
+			fault: "wakes one of those who wait", by: "an append wakes all who wait", words: "is woken by what is appended|Is it a deadlock?", hangs: true,
 			driver: func(d *transactional) eventstore.Driver {
 				var turn sync.Mutex
 				return &spoilt{transactional: d, wait: func(ctx context.Context, after eventstore.Checkpoint) error {

@@ -85,8 +85,7 @@ func rolledBack(ctx context.Context, t *trial) {
 func foreignOpen(ctx context.Context, t *trial) {
 	reader := &follower{trial: t}
 	reader.expect(ctx, "an empty store delivers nothing", t.given(ctx, "before-1", 1)...)
-	release := t.harness.Foreign(t, t.driver)
-	t.diary.add("a transaction writes in another database of the server, and stays open")
+	release := t.foreign()
 	promise := "events are delivered at once while a transaction is open in another database"
 	reader.expect(ctx, promise, t.given(ctx, "during-1", 2)...)
 	reader.expect(ctx, promise, t.given(ctx, "during-1", 1)...)

@@ -55,8 +55,8 @@ func (t *trial) tellShortest(ctx context.Context, ops []Op, err error) {
 		return err
 	})
 	if shown == nil { // it does not happen every time
-		t.broken(asModel, "%v\n\tThis was the last of %d operations, and did not happen again when they were repeated. Seed: %d\n\t%s",
-			err, len(ops), t.harness.Seed, tellOps(ops))
+		t.broken(asModel, "%v\n\tThis was the last of %d operations, and did not happen again when they were repeated:\n\t%s",
+			err, len(ops), tellOps(ops))
 		return
 	}
 	diary, told := t.replay(ctx, shortest, "told")
@@ -64,8 +64,8 @@ func (t *trial) tellShortest(ctx context.Context, ops []Op, err error) {
 		told = shown
 	}
 	t.diary = diary
-	t.broken(asModel, "%v\n\tOf %d random operations these %d are enough to show it. Seed: %d",
-		told, len(ops), len(shortest), t.harness.Seed)
+	t.broken(asModel, "%v\n\tOf %d random operations these %d are enough to show it.",
+		told, len(ops), len(shortest))
 }
 
 // replay does operations in a tenant of its own, and returns how they differ
@@ -129,7 +129,7 @@ func randomRounds(ctx context.Context, t *trial) {
 			after, why := explain(ctx, play.store, model, ops, outcomes)
 			if after == nil {
 				play.broken("operations at the same time come to what they would come to one after another, in some order",
-					"in no order of the last %d:%s\n\tSeed: %d", together, why, t.harness.Seed)
+					"in no order of the last %d:%s", together, why)
 				return
 			}
 			for i := range ops {
@@ -138,7 +138,7 @@ func randomRounds(ctx context.Context, t *trial) {
 			model = after
 		}
 		if err := model.Verify(ctx, play.store); err != nil {
-			play.broken(asModel, "%v\n\tSeed: %d", err, t.harness.Seed)
+			play.broken(asModel, "%v", err)
 			return
 		}
 	}

@@ -40,7 +40,7 @@ func reopenSees(ctx context.Context, t *trial) {
 	second := t.reopen()
 	t.diary.add("the data is opened a second time")
 	if err := model.Verify(ctx, second.store); err != nil {
-		t.broken("a second driver sees all that was done through the first", "%v\n\tSeed: %d", err, t.harness.Seed)
+		t.broken("a second driver sees all that was done through the first", "%v", err)
 	}
 	if len(all) > 1 {
 		middle := all[len(all)/2]
@@ -52,11 +52,11 @@ func reopenSees(ctx context.Context, t *trial) {
 		op := model.Next(random.IntN)
 		through := []*trial{t, second}[random.IntN(2)]
 		if err := model.Step(op, through.do(ctx, op)); err != nil {
-			t.fatal("drivers over the same data act as one", "%v\n\tSeed: %d", err, t.harness.Seed)
+			t.fatal("drivers over the same data act as one", "%v", err)
 		}
 	}
 	if err := model.Verify(ctx, t.store); err != nil {
-		t.broken("drivers over the same data act as one", "%v\n\tSeed: %d", err, t.harness.Seed)
+		t.broken("drivers over the same data act as one", "%v", err)
 	}
 }
 

@@ -19,7 +19,6 @@ func schedules(ctx context.Context, t *trial) {
 			trial: t.chapter(), random: t.random(uint64(100 + n)), name: fmt.Sprintf("s%d", n),
 			open: make(map[string]*openTx), pending: make(map[string][]eventstore.Event), committed: make(map[string][]eventstore.Event),
 		}
-		s.diary.add("seed %d, schedule %d", t.harness.Seed, n)
 		if !s.play(ctx) {
 			return
 		}

@@ -141,9 +141,7 @@ func subscribeErased(ctx context.Context, t *trial) {
 func underFire(ctx context.Context, t *trial, foreign bool) {
 	f := &fire{trial: t, began: time.Now(), committed: make(map[uuid.UUID]commit), undone: make(map[uuid.UUID]string)}
 	if foreign {
-		release := t.harness.Foreign(t, t.driver)
-		defer release()
-		t.diary.add("a transaction writes in another database of the server, and stays open to the end")
+		defer t.foreign()()
 	}
 	subscribers := f.subscribers()
 	reading, stop := context.WithCancel(ctx)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"sync"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -23,6 +24,15 @@ func (t *trial) begin(ctx context.Context, name string) *openTx {
 	return open
 }
 
+// foreign opens a transaction in another database, and sees to its end.
+func (t *trial) foreign() (release func()) {
+	t.Helper()
+	release = sync.OnceFunc(t.harness.Foreign(t, t.driver))
+	t.Cleanup(release)
+	t.diary.add("a transaction writes in another database of the server, and stays open")
+	return release
+}
+
 type openTx struct {
 	*trial
 	tx    Tx
@@ -30,16 +40,34 @@ type openTx struct {
 	ended bool
 }
 
+// append appends new events to a stream, expecting nothing.
 func (o *openTx) append(ctx context.Context, stream string, n int) []eventstore.Event {
 	o.Helper()
 	events := o.events(n)
-	writes := []eventstore.Write{{Stream: stream, Expected: eventstore.Any, Events: copyEvents(events)}}
-	results := make([]eventstore.Appended, 1)
-	if err := o.tx.Append(ctx, writes, results); err != nil {
-		o.fatal("events can be appended inside a transaction", "transaction %s, stream %q: %v", o.name, stream, err)
+	outcome := o.do(ctx, Append{{Stream: stream, Expected: eventstore.Any, Events: events}})
+	if outcome.Err != nil {
+		o.fatal("events can be appended inside a transaction", "%v", outcome.Err)
 	}
-	o.diary.add("transaction %s appends %s to %q -> %s", o.name, tellIDs(events), stream, tellResult(results[0]))
 	return events
+}
+
+// do appends in the transaction, and writes it into the diary.
+func (o *openTx) do(ctx context.Context, op Append) Outcome {
+	writes := make([]eventstore.Write, len(op))
+	for i, w := range op {
+		writes[i] = w
+		writes[i].Tenant = o.store.Tenant()
+		writes[i].Events = copyEvents(w.Events)
+	}
+	outcome := Outcome{Results: make([]eventstore.Appended, len(writes))}
+	if outcome.Err = o.tx.Append(ctx, writes, outcome.Results); outcome.Err != nil {
+		outcome.Results = nil
+	}
+	for _, w := range writes {
+		scribble(w.Events)
+	}
+	o.diary.add("in transaction %s: %s -> %s", o.name, op, outcome)
+	return outcome
 }
 
 func (o *openTx) end(ctx context.Context, commit bool) {

@@ -2,11 +2,12 @@ package storetest_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/eventstore/storetest"
@@ -67,38 +68,71 @@ func (d *transactional) Append(ctx context.Context, writes []eventstore.Write, r
 	return d.Memory.Append(ctx, writes, results)
 }
 
-// memoryTx is the Tx of transactional. It appends new events only, expecting
-// nothing.
+// memoryTx is the Tx of transactional.
 type memoryTx struct {
 	driver *transactional
 	held   []string
-	writes []eventstore.Write
+	writes []eventstore.Write // one for each stream
 }
 
 func (tx *memoryTx) Append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
-	if len(writes) != 1 || writes[0].Expected != eventstore.Any {
-		return errors.ErrUnsupported
+	own := make([]*eventstore.Write, len(writes))
+	before := make([]eventstore.StreamPage, len(writes))
+	for i, w := range writes {
+		var err error
+		if own[i], err = tx.own(ctx, w); err != nil {
+			return err
+		}
+		before[i], err = tx.driver.Memory.ReadStream(ctx, eventstore.StreamRange{Stream: w.Stream, Tenant: w.Tenant, From: 1, Max: 1000})
+		if err != nil {
+			return err
+		}
 	}
-	w := writes[0]
+	heads := func(i int) eventstore.Head {
+		head := before[i].Head
+		head.Version += int64(len(own[i].Events))
+		return head
+	}
+	find := func(i int, id uuid.UUID) (eventstore.Found, bool) {
+		for _, r := range before[i].Events {
+			if r.ID == id {
+				return eventstore.Found{Version: r.Version, Position: r.Position}, true
+			}
+		}
+		for n, e := range own[i].Events {
+			if e.ID == id {
+				return eventstore.Found{Version: before[i].Head.Version + int64(n) + 1}, true
+			}
+		}
+		return eventstore.Found{}, false
+	}
+	if duplicate, err := eventstore.Check(writes, results, heads, find); duplicate || err != nil {
+		return err
+	}
+	for i, w := range writes {
+		for _, e := range w.Events {
+			e.SchemaVersion = max(e.SchemaVersion, 1)
+			e.Data = slices.Clone(e.Data)
+			own[i].Events = append(own[i].Events, e)
+		}
+	}
+	return nil
+}
+
+// own locks a stream, and returns what the transaction has for it so far.
+func (tx *memoryTx) own(ctx context.Context, w eventstore.Write) (*eventstore.Write, error) {
 	key := lockKey(w.Tenant, w.Stream)
 	at := slices.Index(tx.held, key)
 	if at < 0 {
 		if err := tx.driver.lock(ctx, key); err != nil {
-			return err
+			return nil, err
 		}
+		at = len(tx.held)
 		tx.held = append(tx.held, key)
+		tx.writes = slices.Grow(tx.writes, 10) // pointers into it stay good for one call
 		tx.writes = append(tx.writes, eventstore.Write{Stream: w.Stream, Tenant: w.Tenant, Expected: eventstore.Any})
-		at = len(tx.held) - 1
 	}
-	own := &tx.writes[at]
-	for _, e := range w.Events {
-		e.SchemaVersion = max(e.SchemaVersion, 1)
-		e.Data = slices.Clone(e.Data)
-		own.Events = append(own.Events, e)
-	}
-	page, err := tx.driver.ReadStream(ctx, eventstore.StreamRange{Stream: w.Stream, Tenant: w.Tenant, From: 1})
-	results[0] = eventstore.Appended{Version: page.Head.Version + int64(len(own.Events))}
-	return err
+	return &tx.writes[at], nil
 }
 
 func (tx *memoryTx) Commit(ctx context.Context) error {

@@ -96,7 +96,7 @@ func (t *trial) fatal(promised, happened string, args ...any) {
 }
 
 func (t *trial) story(promised, happened string) string {
-	return fmt.Sprintf("\npromised: %s\nhappened: %s\nhistory:  %s", promised, happened, t.diary)
+	return fmt.Sprintf("\npromised: %s\nhappened: %s\nseed:     %d\nhistory:  %s", promised, happened, t.harness.Seed, t.diary)
 }
 
 // do does an Op and writes it into the diary.

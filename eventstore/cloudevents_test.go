@@ -376,6 +376,13 @@ func TestForeignCloudEvents(t *testing.T) {
 			},
 		},
 		{
+			name: "gathered, but not by us: a key that stands outside too", members: `,"foo":"x","parlance":"{\"extra\":{\"foo\":\"a\\nb\"}}"`,
+			want: func(c *eventstore.CloudEvent) {
+				extra("foo", "x")(c)
+				c.Extensions = map[string]any{"parlance": `{"extra":{"foo":"a\nb"}}`}
+			},
+		},
+		{
 			name: "gathered, but not by us: nothing inside", members: `,"parlance":"{}"`,
 			want: func(c *eventstore.CloudEvent) { c.Extensions = map[string]any{"parlance": `{}`} },
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,7 +20,7 @@ import (
 type faulty struct {
 	*counts
 	before, after func() error
-	updates       int
+	updates       atomic.Int64
 	activations   func() error
 }
 
@@ -32,7 +33,7 @@ func (f *faulty) Acquire(ctx context.Context, claim cqrs.Claim) (cqrs.Lease, err
 }
 
 func (f *faulty) Update(ctx context.Context, lease cqrs.Lease, step cqrs.Step, write func(context.Context, countx) error) (cqrs.Lease, error) {
-	f.updates++
+	f.updates.Add(1)
 	if err := f.before(); err != nil {
 		return cqrs.Lease{}, err
 	}
@@ -66,6 +67,7 @@ func TestFailuresOfTheTargetAreOvercome(t *testing.T) {
 			time.Sleep(rand.N(100 * time.Millisecond))
 		}
 		time.Sleep(5 * time.Minute)
+		synctest.Wait()
 		wantOnce(t, store, target.counts, "counts")
 		assert.NoError(t, stop())
 		setups, _ := target.Row("setups_v1", "")
@@ -96,6 +98,7 @@ func TestFailuresOfTheStoreAreOvercome(t *testing.T) {
 			time.Sleep(rand.N(100 * time.Millisecond))
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		wantOnce(t, store, target, "counts")
 		assert.NoError(t, stop())
 
@@ -135,7 +138,8 @@ func TestCheckpointMovesOverFilteredEvents(t *testing.T) {
 			assert.NoError(t, err)
 			return records[0].Checkpoint
 		}
-		assert.True(t, target.updates <= 2+6, "%d updates in a minute without events", target.updates)
+		synctest.Wait()
+		assert.True(t, target.updates.Load() <= 2+6, "%d updates in a minute without events", target.updates.Load())
 		left, err := store.Count(t.Context(), checkpoint(), eventstore.Filter{})
 		assert.NoError(t, err)
 		assert.True(t, left < 200, "%d events would be read again after a crash", left)
@@ -150,10 +154,10 @@ func TestVersionsSwitchAndAreReinstated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, target := newStore(), cqrs.NewMemory[int]()
 		appendEvents(t, store, "a", "A", "B")
-		var parts [3][]cqrs.Part
+		var changes [3]seen[cqrs.Change]
 		start := func(version int) func() error {
 			return running(t, newProjector(t, store, target, counting(version), cqrs.Config{Hooks: cqrs.Hooks{
-				Changed: func(_ context.Context, c cqrs.Change) { parts[version] = append(parts[version], c.Part) },
+				Changed: changes[version].hook,
 			}}).Run)
 		}
 		active := func() int {
@@ -173,18 +177,21 @@ func TestVersionsSwitchAndAreReinstated(t *testing.T) {
 		wantOnce(t, store, target, "counts")
 		appendEvents(t, store, "a", "C")
 		time.Sleep(time.Minute)
-		assert.Equal(t, parts[1], []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked})
+		synctest.Wait()
+		assert.Equal(t, parts(&changes[1]), []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked})
 		wantOnce(t, store, target, "counts_v2")
 		assert.ErrorIs(t, newProjector(t, store, target, counting(1), cqrs.Config{}).CatchUp(t.Context()), cqrs.ErrRetired)
 
 		// Version 2 was a mistake.
 		assert.NoError(t, cqrs.Reinstate(t.Context(), target, "counts", 1))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		assert.Equal(t, active(), 1)
-		assert.Equal(t, parts[1], []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked, cqrs.Owning, cqrs.Switched})
+		assert.Equal(t, parts(&changes[1]), []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked, cqrs.Owning, cqrs.Switched})
 		appendEvents(t, store, "a", "D")
 		time.Sleep(time.Minute)
-		assert.Equal(t, parts[2], []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked})
+		synctest.Wait()
+		assert.Equal(t, parts(&changes[2]), []cqrs.Part{cqrs.Owning, cqrs.Switched, cqrs.Parked})
 		wantOnce(t, store, target, "counts")
 		assert.NoError(t, stopOne())
 		assert.NoError(t, stopTwo())
@@ -200,28 +207,31 @@ func TestVersionsSwitchAndAreReinstated(t *testing.T) {
 func TestSwitchThatFailsIsTriedMoreAndMoreRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newStore()
-		tries, barred := 0, true
+		var tries atomic.Int64
+		var free atomic.Bool
 		target := &faulty{counts: cqrs.NewMemory[int](), before: never, after: never}
 		target.activations = func() error {
-			tries++
-			if barred {
-				return errRefused
+			tries.Add(1)
+			if free.Load() {
+				return nil
 			}
-			return nil
+			return errRefused
 		}
 		stop := running(t, newProjector(t, store, target, counting(1), cqrs.Config{}).Run)
 		for range 600 {
 			appendEvents(t, store, "a", "A")
 			time.Sleep(time.Second)
 		}
-		assert.True(t, tries > 60 && tries < 140, "%d tries in ten minutes", tries)
+		synctest.Wait()
+		assert.True(t, tries.Load() > 60 && tries.Load() < 140, "%d tries in ten minutes", tries.Load())
 		applied := 0
 		for range target.Rows("counts_v1") {
 			applied++
 		}
 		assert.True(t, applied > 580, "%d of 600 events were applied", applied)
-		barred = false
+		free.Store(true)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		wantOnce(t, store, target.counts, "counts")
 		assert.NoError(t, stop())
 	})

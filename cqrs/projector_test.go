@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +90,39 @@ func running(t *testing.T, run func(context.Context) error) (stop func() error) 
 	}
 }
 
+// seen is what hooks were told, for a test that looks on meanwhile.
+type seen[T any] struct {
+	mu  sync.Mutex
+	all []T
+}
+
+func (s *seen[T]) add(one T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, one)
+}
+
+func (s *seen[T]) list() []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
+}
+
+func (s *seen[T]) last() T {
+	all := s.list()
+	return all[len(all)-1]
+}
+
+func (s *seen[T]) hook(_ context.Context, one T) { s.add(one) }
+
+// parts returns the parts of the changes.
+func parts(s *seen[cqrs.Change]) (parts []cqrs.Part) {
+	for _, change := range s.list() {
+		parts = append(parts, change.Part)
+	}
+	return parts
+}
+
 func TestRunFollowsTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, target := newStore(), cqrs.NewMemory[int]()
@@ -140,28 +175,29 @@ func frozenOwner(t *testing.T, found error) {
 			}
 			return err
 		}
-		var changes []cqrs.Part
-		note := cqrs.Hooks{Changed: func(_ context.Context, c cqrs.Change) { changes = append(changes, c.Part) }}
+		var changes, nextChanges seen[cqrs.Change]
+		note := cqrs.Hooks{Changed: changes.hook}
 		stopFrozen := running(t, newProjector(t, store, target, frozen, cqrs.Config{BatchSize: 1, Hooks: note}).Run)
 		synctest.Wait()
-		var nextChanges []cqrs.Part
-		next := cqrs.Hooks{Changed: func(_ context.Context, c cqrs.Change) { nextChanges = append(nextChanges, c.Part) }}
+		next := cqrs.Hooks{Changed: nextChanges.hook}
 		stopNext := running(t, newProjector(t, store, target, counting(1), cqrs.Config{Hooks: next}).Run)
 		synctest.Wait()
-		assert.Equal(t, nextChanges, []cqrs.Part{cqrs.Waiting})
+		assert.Equal(t, parts(&nextChanges), []cqrs.Part{cqrs.Waiting})
 		time.Sleep(31 * time.Second)
+		synctest.Wait()
 		wantOnce(t, store, target, "counts")
-		assert.Equal(t, nextChanges, []cqrs.Part{cqrs.Waiting, cqrs.Owning, cqrs.Switched})
+		assert.Equal(t, parts(&nextChanges), []cqrs.Part{cqrs.Waiting, cqrs.Owning, cqrs.Switched})
 
 		close(thaw)
 		time.Sleep(time.Minute)
 		appendEvents(t, store, "a", "D")
 		synctest.Wait()
 		wantOnce(t, store, target, "counts")
-		assert.Equal(t, changes, []cqrs.Part{cqrs.Owning, cqrs.Waiting})
+		assert.Equal(t, parts(&changes), []cqrs.Part{cqrs.Owning, cqrs.Waiting})
 		assert.NoError(t, stopNext())
 		time.Sleep(time.Minute)
-		assert.Equal(t, changes, []cqrs.Part{cqrs.Owning, cqrs.Waiting, cqrs.Owning})
+		synctest.Wait()
+		assert.Equal(t, parts(&changes), []cqrs.Part{cqrs.Owning, cqrs.Waiting, cqrs.Owning})
 		assert.NoError(t, stopFrozen())
 		wantOnce(t, store, target, "counts")
 	})
@@ -173,42 +209,43 @@ func TestPoisonIsRetriedAndNeverSkipped(t *testing.T) {
 		types := slices.Repeat([]string{"A"}, 20)
 		types[12] = "Poison"
 		appendEvents(t, store, "a", types...)
-		p, bad, largest := counting(1), true, 0
+		p := counting(1)
+		var mended atomic.Bool
+		var sizes seen[int]
 		apply := p.Apply
 		p.Apply = func(ctx context.Context, tx countx, m cqrs.Model, events []eventstore.Recorded) error {
 			poisoned := slices.ContainsFunc(events, func(e eventstore.Recorded) bool { return e.Type == "Poison" })
-			if err := apply(ctx, tx, m, events); err != nil || !bad || !poisoned {
-				if !bad {
-					largest = max(largest, len(events))
+			if err := apply(ctx, tx, m, events); err != nil || mended.Load() || !poisoned {
+				if mended.Load() {
+					sizes.add(len(events))
 				}
 				return err
 			}
 			return errRefused
 		}
-		var failures []cqrs.Failure
-		var last cqrs.Progress
+		var told seen[cqrs.Failure]
+		var progress seen[cqrs.Progress]
 		var log bytes.Buffer
 		start := time.Now()
 		stop := running(t, newProjector(t, store, target, p, cqrs.Config{
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Hooks: cqrs.Hooks{
-				Failed:   func(_ context.Context, f cqrs.Failure) { failures = append(failures, f) },
-				Progress: func(_ context.Context, p cqrs.Progress) { last = p },
-			},
+			Hooks:  cqrs.Hooks{Failed: told.hook, Progress: progress.hook},
 		}).Run)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		applied := 0
 		for range target.Rows("counts_v1") {
 			applied++
 		}
 		assert.Equal(t, applied, 12, "events before the one at fault are applied")
-		named := assert.ErrorAs[*cqrs.ApplyError](t, failures[len(failures)-1].Err)
-		assert.ErrorIs(t, failures[len(failures)-1].Err, errRefused)
+		named := assert.ErrorAs[*cqrs.ApplyError](t, told.last().Err)
+		assert.ErrorIs(t, told.last().Err, errRefused)
 		assert.Equal(t, *named, cqrs.ApplyError{Stream: "a", Version: 13, Type: "Poison", Events: 1, Err: errRefused})
-		assert.Contains(t, log.String(), "version 13 (Poison)")
-		assert.True(t, failures[0].Delay == 0, "a batch is divided at once")
+		assert.True(t, told.list()[0].Delay == 0, "a batch is divided at once")
 
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		failures, last := told.list(), progress.last()
 		n := len(failures)
 		assert.True(t, n > 60 && n < 160, "%d failures in ten minutes", n)
 		for i := n - 20; i < n; i++ {
@@ -222,12 +259,15 @@ func TestPoisonIsRetriedAndNeverSkipped(t *testing.T) {
 		late := time.Since(start) - last.Lag
 		assert.True(t, late >= 0 && late <= 10*time.Second, "Lag is %s after %s", last.Lag, time.Since(start))
 
-		bad = false
+		mended.Store(true)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		wantOnce(t, store, target, "counts")
+		last = progress.last()
 		assert.True(t, last.Live && last.Lag == 0, "%+v", last)
-		assert.Equal(t, largest, 4, "of the eight events left, 1, 2, 4 and 1 at once")
+		assert.Equal(t, sizes.list(), []int{1, 2, 4, 1}, "events at once after the last failure")
 		assert.NoError(t, stop())
+		assert.Contains(t, log.String(), "version 13 (Poison)")
 	})
 }
 
@@ -321,11 +361,13 @@ func TestProgress(t *testing.T) {
 			time.Sleep(time.Second)
 			return apply(ctx, tx, m, events)
 		}
-		var all []cqrs.Progress
+		var told seen[cqrs.Progress]
 		stop := running(t, newProjector(t, store, target, p, cqrs.Config{
-			BatchSize: 128, Hooks: cqrs.Hooks{Progress: func(_ context.Context, p cqrs.Progress) { all = append(all, p) }},
+			BatchSize: 128, Hooks: cqrs.Hooks{Progress: told.hook},
 		}).Run)
 		time.Sleep(time.Minute)
+		synctest.Wait()
+		all := told.list()
 		assert.Equal(t, len(all), 8, "one for each transaction")
 		third := all[2]
 		assert.Equal(t, third.Projection, "counts")

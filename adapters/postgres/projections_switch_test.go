@@ -192,3 +192,26 @@ func TestVersionsThatSwitchAtOnce(t *testing.T) {
 	assert.NoError(t, newTally(t, pool, store, 6, cqrs.Config{}).CatchUp(t.Context()))
 	wantTally(t, pool, store)
 }
+
+// The reader, the transaction and who counts take turns on one connection.
+func TestProjectionsWithOneConnection(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	pool := openPool(t, url, 1)
+	store := openLog(t, pool)
+	for range 3 {
+		events := make([]eventstore.Event, 300)
+		for i := range events {
+			events[i].Type = "Happened"
+		}
+		_, err := store.Append(t.Context(), "a", eventstore.Any, events...)
+		assert.NoError(t, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	last := cqrs.Progress{}
+	hooks := cqrs.Hooks{Progress: func(_ context.Context, p cqrs.Progress) { last = p }}
+	assert.NoError(t, newTally(t, pool, store, 1, cqrs.Config{BatchSize: 100, Hooks: hooks}).CatchUp(ctx))
+	assert.True(t, last.Live && last.Done == 900 && last.Total == 900, "%+v", last)
+	wantTally(t, pool, store)
+}

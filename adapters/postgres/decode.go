@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -31,9 +32,19 @@ type decoder struct {
 func newDecoder(rows pgx.Rows, leading int) *decoder {
 	d := &decoder{rows: rows, leading: leading, binary: true, names: make(map[string]string, 16)}
 	for _, field := range rows.FieldDescriptions() {
-		d.binary = d.binary && field.Format == pgx.BinaryFormatCode
+		// A text is the same in both formats.
+		d.binary = d.binary && (field.Format == pgx.BinaryFormatCode || field.DataTypeOID == oidText)
 	}
 	return d
+}
+
+// another adds an event to decode a row into. A page that is not small soon has
+// room for all it may hold.
+func another(events []eventstore.Recorded, limit int) []eventstore.Recorded {
+	if n := len(events); n == cap(events) {
+		events = slices.Grow(events, max(1, min(limit-n, max(8*n, 8))))
+	}
+	return append(events, eventstore.Recorded{})
 }
 
 // row decodes the current row. It returns false if there is no event in it.

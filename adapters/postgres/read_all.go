@@ -86,12 +86,16 @@ const scanned = 20_000
 
 // ReadAll implements eventstore.Driver, in one round trip.
 func (s *EventStore) ReadAll(ctx context.Context, r eventstore.AllRange) (eventstore.Page, error) {
+	calls := s.wake.reading()
 	conn, err := s.acquire(ctx)
 	if err != nil {
 		return eventstore.Page{}, caused(ctx, err)
 	}
 	defer conn.Release()
 	page, err := s.readAll(ctx, conn, r)
+	if page.End && err == nil {
+		s.wake.end(page.Next, calls)
+	}
 	return page, caused(ctx, err)
 }
 
@@ -150,7 +154,7 @@ type allPage struct {
 	p           progress
 	batch       pgx.Batch
 	events      []eventstore.Recorded
-	places      []cursor
+	ords        []int64 // of the events
 	at          cursor // the last event looked at
 	stopped     bool   // by a limit: there is more in the difference
 	checkpoints *checkpoints
@@ -221,15 +225,17 @@ func (a *allPage) add(sql string, leading int, args ...any) {
 		decode := newDecoder(rows, leading)
 		var n [1]int64
 		for !a.stopped && rows.Next() {
-			var event eventstore.Recorded
-			at, _, err := decode.row(n[:leading], &event)
+			a.events = another(a.events, a.r.Max)
+			last := len(a.events) - 1
+			at, _, err := decode.row(n[:leading], &a.events[last])
 			if err != nil {
 				return err
 			}
 			a.at = at
-			if n[0] >= 0 {
-				a.events = append(a.events, event)
-				a.places = append(a.places, at)
+			if n[0] < 0 {
+				a.events = a.events[:last]
+			} else {
+				a.ords = append(a.ords, at.ord)
 			}
 			a.stopped = len(a.events) == a.r.Max || decode.full() || n[0] == scanned || n[0] == -scanned
 		}
@@ -243,7 +249,7 @@ func (a *allPage) add(sql string, leading int, args ...any) {
 func (a *allPage) result(current bool) eventstore.Page {
 	checkpoints := newCheckpoints(a.epoch, a.p)
 	for i := range a.events {
-		a.events[i].Checkpoint = checkpoints.at(a.places[i])
+		a.events[i].Checkpoint = checkpoints.at(cursor{ord: a.ords[i], seq: a.events[i].Position})
 	}
 	page := eventstore.Page{Events: a.events}
 	if a.stopped {

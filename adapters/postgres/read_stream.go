@@ -56,14 +56,14 @@ func (s *EventStore) readStream(ctx context.Context, conn querier, r eventstore.
 	decode := newDecoder(rows, 3)
 	var head [3]int64
 	for rows.Next() && !decode.full() {
-		var event eventstore.Recorded
-		_, present, err := decode.row(head[:], &event)
+		page.Events = another(page.Events, r.Max)
+		_, present, err := decode.row(head[:], &page.Events[len(page.Events)-1])
 		if err != nil {
 			return page, err
 		}
 		page.Head = headOf(head[0], head[1], int16(head[2])) //nolint:gosec // a smallint
-		if present {
-			page.Events = append(page.Events, event)
+		if !present {
+			page.Events = nil
 		}
 	}
 	rows.Close()

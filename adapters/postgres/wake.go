@@ -13,15 +13,47 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 )
 
-// wake lets those who wait look again before their time.
+// wake lets those who wait look again before their time. It remembers at which
+// checkpoints readers came to the end, and when, so that it misses none who is
+// busy with what it read.
 type wake struct {
-	mu   sync.Mutex
-	next chan struct{} // nil if nobody waits
+	mu    sync.Mutex
+	calls int           // of all
+	next  chan struct{} // nil if nobody waits
+	// recent and older tell how many calls there had been when the end was read.
+	recent, older map[eventstore.Checkpoint]int
 }
 
-func (w *wake) wait() <-chan struct{} {
+// recentEnds bounds the memory of wake; whoever is forgotten polls.
+const recentEnds = 256
+
+// reading is called before a reading, and returns what end wants after it.
+func (w *wake) reading() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.calls
+}
+
+func (w *wake) end(at eventstore.Checkpoint, calls int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.recent == nil || len(w.recent) == recentEnds {
+		w.recent, w.older = make(map[eventstore.Checkpoint]int), w.recent
+	}
+	w.recent[at] = max(calls, w.recent[at])
+}
+
+// wait returns nil if all has been called since the end was read.
+func (w *wake) wait(after eventstore.Checkpoint) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls, known := w.recent[after]
+	if !known {
+		calls, known = w.older[after]
+	}
+	if known && calls < w.calls {
+		return nil
+	}
 	if w.next == nil {
 		w.next = make(chan struct{})
 	}
@@ -31,6 +63,7 @@ func (w *wake) wait() <-chan struct{} {
 func (w *wake) all() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.calls++
 	if w.next != nil {
 		close(w.next)
 		w.next = nil
@@ -40,11 +73,18 @@ func (w *wake) all() {
 // Wait implements eventstore.Driver. It returns when this process has appended,
 // when Run hears that another has, and after PollInterval in any case: looking
 // again is what finds every event, the rest only makes it sooner.
-func (s *EventStore) Wait(ctx context.Context, _ eventstore.Checkpoint) error {
+func (s *EventStore) Wait(ctx context.Context, after eventstore.Checkpoint) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	woken := s.wake.wait(after)
+	if woken == nil {
+		return nil
+	}
 	timer := time.NewTimer(s.config.PollInterval)
 	defer timer.Stop()
 	select {
-	case <-s.wake.wait():
+	case <-woken:
 		return nil
 	case <-timer.C:
 		return nil
@@ -56,6 +96,10 @@ func (s *EventStore) Wait(ctx context.Context, _ eventstore.Checkpoint) error {
 // appended wakes the subscribers here, and has Run tell the others.
 func (s *EventStore) appended() {
 	s.wake.all()
+	s.hint()
+}
+
+func (s *EventStore) hint() {
 	select {
 	case s.hints <- struct{}{}:
 	default:
@@ -123,6 +167,7 @@ func (s *EventStore) listen(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.channel()}.Sanitize()); err != nil {
 		return err
 	}
+	s.wake.all() // whatever happened while nobody listened
 	for {
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return err
@@ -145,6 +190,7 @@ func (s *EventStore) notify(ctx context.Context) error {
 			return caused(short, err)
 		}()
 		if err != nil {
+			s.hint() // again, once there is a connection
 			return err
 		}
 		select {

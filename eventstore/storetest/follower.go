@@ -13,6 +13,7 @@ type follower struct {
 	filter eventstore.Filter
 	after  eventstore.Checkpoint
 	got    []eventstore.Recorded
+	page   int // how many of these came last
 }
 
 // follow reads one page of at most n events, and tells whether it was the end.
@@ -25,8 +26,20 @@ func (f *follower) follow(ctx context.Context, n int) (end bool) {
 	f.diary.add("a reader gets %d events: %s, and is at %q", len(page.Events),
 		tellMany(len(page.Events), ", ", func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
 	f.got = append(f.got, page.Events...)
+	f.page = len(page.Events)
 	f.after = f.text(page.Next)
 	return page.End
+}
+
+// forget goes back by n events of the last page, as if the reader had died after
+// those before them. One event of the page must be left.
+func (f *follower) forget(n int) {
+	f.Helper()
+	f.got = f.got[:len(f.got)-n]
+	f.page -= n
+	last := f.got[len(f.got)-1]
+	f.after = f.text(last.Checkpoint)
+	f.diary.add("the reader begins again after %s, at %q", tellPlace(last), f.after)
 }
 
 // toEnd reads pages of at most n events to the end.

@@ -50,7 +50,7 @@ func (s *schedule) play(ctx context.Context) bool {
 		tx := s.open[stream]
 		switch choice := s.random.IntN(8); {
 		case choice < 3:
-			s.readers[s.random.IntN(readers)].follow(ctx, 1+s.random.IntN(3))
+			s.read(ctx, s.readers[s.random.IntN(readers)])
 		case tx == nil && choice < 5:
 			s.committed[stream] = append(s.committed[stream], s.given(ctx, stream, 1+s.random.IntN(2))...)
 		case tx == nil:
@@ -71,6 +71,23 @@ func (s *schedule) play(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// read reads a page, and sometimes goes back into the middle of it or counts
+// what is left.
+func (s *schedule) read(ctx context.Context, reader *follower) {
+	s.Helper()
+	reader.follow(ctx, 1+s.random.IntN(4))
+	if reader.page > 1 && s.random.IntN(2) == 0 {
+		reader.forget(1 + s.random.IntN(reader.page-1))
+	}
+	if s.random.IntN(3) == 0 {
+		left := -len(reader.got)
+		for _, events := range s.committed {
+			left += len(events)
+		}
+		s.counts(ctx, reader.after, reader.filter, left)
+	}
 }
 
 func (s *schedule) end(ctx context.Context, stream string, commit bool) {

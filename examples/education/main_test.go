@@ -124,13 +124,13 @@ func TestPostgres(t *testing.T) {
 type program struct {
 	cmd    *exec.Cmd
 	url    string
-	stderr *bytes.Buffer
+	stderr *lockedBuffer
 	exited chan error
 }
 
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: command(t, append([]string{"-addr", "127.0.0.1:0"}, args...)...), stderr: new(bytes.Buffer), exited: make(chan error, 1)}
+	p := &program{cmd: command(t, append([]string{"-addr", "127.0.0.1:0"}, args...)...), stderr: new(lockedBuffer), exited: make(chan error, 1)}
 	stdout, err := p.cmd.StdoutPipe()
 	assert.NoError(t, err)
 	p.cmd.Stderr = p.stderr
@@ -257,7 +257,7 @@ func TestRequestsEndBeforeTheProgram(t *testing.T) {
 // end every file is a content once, and each of them is published or has failed.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	const good, rounds = 60, 25
+	const good, rounds = 40, 20
 	dir, data := documents(t, good), t.TempDir()
 	args := []string{"-once", "-import", dir, "-data", data, "-max-size", "100KB"}
 	finished := 0
@@ -351,7 +351,7 @@ func leftovers(t *testing.T, data string) int {
 
 func TestStoppedWhileImporting(t *testing.T) {
 	t.Parallel()
-	dir, data := documents(t, 300), t.TempDir()
+	dir, data := documents(t, 60), t.TempDir()
 	cmd := command(t, "-once", "-import", dir, "-data", data)
 	var stderr lockedBuffer
 	cmd.Stderr = &stderr

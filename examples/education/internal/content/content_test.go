@@ -93,7 +93,7 @@ func TestLargestResultsFitIntoAnEvent(t *testing.T) {
 	assert.NoError(t, err)
 	commands := cqrs.NewCommands()
 	assert.NoError(t, content.Handle(commands, contents))
-	for _, each := range []string{`"`, "\\", "<", "&", "\n", "\t", "\u2028", "ä", "a"} {
+	for _, each := range []string{`"`, "<", "\n", "\u2028", "a"} {
 		id := content.ID("a.md", each)
 		results := content.Results{Text: strings.Repeat(each, 480<<10/len(each))}
 		for range 500 {

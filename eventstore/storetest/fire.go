@@ -24,7 +24,7 @@ type fire struct {
 	undone    map[uuid.UUID]string // what was rolled back, and by whom
 }
 
-// commit is an event that was committed, or its only attempt.
+// commit is an event that was committed, by whom and when.
 type commit struct {
 	by         string
 	event      eventstore.Event

@@ -10,6 +10,7 @@ import (
 // follower reads on from its checkpoint, page by page.
 type follower struct {
 	*trial
+	name   string
 	filter eventstore.Filter
 	after  eventstore.Checkpoint
 	got    []eventstore.Recorded
@@ -23,7 +24,7 @@ func (f *follower) follow(ctx context.Context, n int) (end bool) {
 	if err != nil {
 		f.fatal("reading goes on from a checkpoint", "after %q: %v", f.after, err)
 	}
-	f.diary.add("a reader gets %d events: %s, and is at %q", len(page.Events),
+	f.diary.add("reader %s gets %d events: %s, and is at %q", f.name, len(page.Events),
 		tellMany(len(page.Events), ", ", func(i int) string { return tellPlace(page.Events[i]) }), page.Next)
 	f.got = append(f.got, page.Events...)
 	f.page = len(page.Events)
@@ -39,7 +40,7 @@ func (f *follower) forget(n int) {
 	f.page -= n
 	last := f.got[len(f.got)-1]
 	f.after = f.text(last.Checkpoint)
-	f.diary.add("the reader begins again after %s, at %q", tellPlace(last), f.after)
+	f.diary.add("reader %s begins again after %s, at %q", f.name, tellPlace(last), f.after)
 }
 
 // toEnd reads pages of at most n events to the end.

@@ -120,6 +120,9 @@ var errCaseTooLong = errors.New("storetest: the case took ten times the harness'
 
 func (c testCase) run(tb testing.TB, h Harness) {
 	tb.Helper()
+	if h.New == nil {
+		tb.Fatal("storetest: Harness.New is nil: it is required")
+	}
 	if reason := c.needs.missing(h); reason != "" {
 		tb.Skip(reason)
 	}

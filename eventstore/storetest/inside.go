@@ -77,7 +77,7 @@ func insideUnseen(ctx context.Context, t *trial) {
 	}
 	tx.end(ctx, true)
 	t.contents(ctx, "unseen-1", 1, events...)
-	reader := &follower{trial: t, after: now}
+	reader := &follower{trial: t, name: "R", after: now}
 	reader.expect(ctx, "the checkpoint of now does not cover what is not committed then", events...)
 }
 

@@ -59,7 +59,16 @@ func waitMutants() []mutant {
 			}),
 		},
 		{
-			fault: "ends a subscription without a reason", by: "catch up and go on", words: "ends with the cause",
+			fault: "ends a subscription with the error of the context", by: "catch up and go on", words: "ends with the cause",
+			driver: waiting(func(ctx context.Context, d *transactional, after eventstore.Checkpoint) error {
+				if d.Wait(ctx, after) != nil {
+					return ctx.Err()
+				}
+				return nil
+			}),
+		},
+		{
+			fault: "ends a subscription without a reason", by: "catch up and go on", words: "connection lost",
 			driver: waiting(func(context.Context, *transactional, eventstore.Checkpoint) error {
 				return errors.New("connection lost")
 			}),

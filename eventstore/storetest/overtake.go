@@ -21,7 +21,7 @@ func overtakeGroup() group {
 
 func committedLate(ctx context.Context, t *trial) {
 	promise := "an event is delivered once its transaction has committed, to readers too that have read later ones"
-	reader := &follower{trial: t}
+	reader := &follower{trial: t, name: "R"}
 	tx := t.begin(ctx, "A")
 	late := tx.append(ctx, "late-1", 2)
 	early := t.given(ctx, "early-1", 1)
@@ -56,7 +56,7 @@ func ids(events ...[]eventstore.Event) (all []uuid.UUID) {
 
 func olderAppendsLast(ctx context.Context, t *trial) {
 	promise := "events of a stream are delivered in the order of their versions, whichever transaction is older"
-	fromStart, between := &follower{trial: t}, &follower{trial: t}
+	fromStart, between := &follower{trial: t, name: "from the start"}, &follower{trial: t, name: "between"}
 	older := t.begin(ctx, "older")
 	first := t.given(ctx, "order-1", 1)
 	between.expect(ctx, promise, first...)
@@ -69,7 +69,7 @@ func olderAppendsLast(ctx context.Context, t *trial) {
 }
 
 func rolledBack(ctx context.Context, t *trial) {
-	reader := &follower{trial: t}
+	reader := &follower{trial: t, name: "R"}
 	tx := t.begin(ctx, "A")
 	events := tx.append(ctx, "back-1", 2)
 	reader.expect(ctx, "what is not committed is not delivered")
@@ -83,13 +83,12 @@ func rolledBack(ctx context.Context, t *trial) {
 }
 
 func foreignOpen(ctx context.Context, t *trial) {
-	reader := &follower{trial: t}
+	reader := &follower{trial: t, name: "R"}
 	reader.expect(ctx, "an empty store delivers nothing", t.given(ctx, "before-1", 1)...)
 	release := t.foreign()
 	promise := "events are delivered at once while a transaction is open in another database"
 	reader.expect(ctx, promise, t.given(ctx, "during-1", 2)...)
 	reader.expect(ctx, promise, t.given(ctx, "during-1", 1)...)
-	(&follower{trial: t, filter: eventstore.Filter{Categories: []string{"before"}}}).follow(ctx, 10)
 	release()
 	t.diary.add("that transaction ends")
 	reader.expect(ctx, "an event is delivered once")

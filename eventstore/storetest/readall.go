@@ -32,7 +32,7 @@ func (t *trial) all(ctx context.Context, after eventstore.Checkpoint, filter eve
 	return events
 }
 
-// given several streams, appended to in turns.
+// mixture appends to several streams in turns, with events of several types.
 func (t *trial) mixture(ctx context.Context, streams ...string) {
 	t.Helper()
 	for round := range 4 {

@@ -39,7 +39,7 @@ func (s *schedule) play(ctx context.Context) bool {
 	s.Helper()
 	const steps, streams, readers = 80, 4, 3
 	for i := range readers {
-		f := &follower{trial: s.trial, filter: eventstore.Filter{Categories: []string{s.name}}}
+		f := &follower{trial: s.trial, name: fmt.Sprint(i + 1), filter: eventstore.Filter{Categories: []string{s.name}}}
 		s.readers = append(s.readers, f)
 		if i == 1 {
 			f.filter.Types = []string{"Happened"} // passes all, by another way

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -66,33 +67,33 @@ func (s *subscriber) delivered() []delivery {
 }
 
 func subscribeSimply(ctx context.Context, t *trial) {
-	before := t.given(ctx, "simple-1", 3)
-	ctx, stop := context.WithCancelCause(ctx)
+	const promise, live = "a subscription delivers what there is and then what comes", 5
+	want := t.given(ctx, "simple-1", 3)
 	enough := errors.New("enough")
-	defer stop(enough)
-	var after []eventstore.Event
-	n := 0
+	subscribing, stop := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(t.harness.Patience, func() { stop(fmt.Errorf("nothing came in %v", t.harness.Patience)) })
+	defer timer.Stop()
+	n, all := 0, len(want)+live
 	var last error
-	for r, err := range t.store.Subscribe(ctx, eventstore.Checkpoint{}, eventstore.Filter{}) {
+	for r, err := range t.store.Subscribe(subscribing, eventstore.Checkpoint{}, eventstore.Filter{}) {
 		if last = err; err != nil {
 			break
 		}
-		want := slices.Concat(before, after)
 		if n >= len(want) || r.ID != want[n].ID {
-			t.fatal("a subscription delivers what there is and then what comes", "event %d was %s; it should be one of %s", n, tellPlace(r), tellIDs(want))
+			t.fatal(promise, "event %d was %s; it should be one of %s", n, tellPlace(r), tellIDs(want))
 		}
-		if n++; n == len(want) {
-			if len(after) == 5 {
-				stop(enough)
-				continue
-			}
-			after = append(after, t.given(ctx, "simple-1", 1)...)
+		switch n++; {
+		case n == all:
+			stop(enough)
+		case n == len(want):
+			want = append(want, t.given(ctx, "simple-1", 1)...)
 		}
+	}
+	if n != all {
+		t.broken(promise, "%d of %d events came, and then: %v", n, all, last)
+		return
 	}
 	t.wants("a subscription ends with the cause of its context", last, enough)
-	if n != 8 {
-		t.broken("a subscription delivers what there is and then what comes", "%d of 8 events came", n)
-	}
 }
 
 // subscribeErased erases one stream of two while both are followed.

@@ -46,7 +46,7 @@ func (t *trial) until(ctx context.Context, after eventstore.Checkpoint) error {
 // is about to wait.
 func (t *trial) end(ctx context.Context) eventstore.Checkpoint {
 	t.Helper()
-	f := &follower{trial: t}
+	f := &follower{trial: t, name: "R"}
 	f.toEnd(ctx, 100)
 	return f.after
 }

@@ -26,16 +26,20 @@ func insideRules(ctx context.Context, t *trial) {
 	}{
 		{
 			"a transaction sees what was there",
-			Append{{Stream: "inside-1", Expected: eventstore.Exact(2), Events: events[:2]}}, eventstore.Appended{Version: 4},
+			Append{{Stream: "inside-1", Expected: eventstore.Exact(2), Events: events[:2]}},
+			eventstore.Appended{Version: 4},
 		}, {
 			"a transaction sees what it has appended",
-			Append{{Stream: "inside-1", Expected: eventstore.Exact(4), Events: events[2:3]}}, eventstore.Appended{Version: 5},
+			Append{{Stream: "inside-1", Expected: eventstore.Exact(4), Events: events[2:3]}},
+			eventstore.Appended{Version: 5},
 		}, {
 			sameAgain + ", also in the same transaction",
-			Append{{Stream: "inside-1", Expected: eventstore.NoStream, Events: events[:2]}}, eventstore.Appended{Version: 4, Duplicate: true},
+			Append{{Stream: "inside-1", Expected: eventstore.NoStream, Events: events[:2]}},
+			eventstore.Appended{Version: 4, Duplicate: true},
 		}, {
 			sameAgain + ", also in a transaction after it",
-			Append{{Stream: "inside-1", Expected: eventstore.NoStream, Events: before}}, eventstore.Appended{Version: 2, Duplicate: true},
+			Append{{Stream: "inside-1", Expected: eventstore.NoStream, Events: before}},
+			eventstore.Appended{Version: 2, Duplicate: true},
 		}, {
 			"a transaction appends to several streams at once",
 			Append{{Stream: "inside-2", Expected: eventstore.NoStream, Events: events[3:]}, {Stream: "inside-1", Expected: eventstore.StreamExists}},

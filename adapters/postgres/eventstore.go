@@ -83,15 +83,22 @@ func OpenEventStore(ctx context.Context, pool *pgxpool.Pool, config EventStoreCo
 	for kind := range s.appenders {
 		s.appenders[kind] = newAppender(s, appendKind(kind), config.Appenders)
 	}
-	if err := migrate(ctx, pool, schema, "eventstore"); err != nil {
-		return nil, fmt.Errorf("postgres: open event store: %w", err)
+	if err := s.open(ctx); err != nil {
+		return nil, fmt.Errorf("postgres: open event store: %w", caused(ctx, err))
+	}
+	return s, nil
+}
+
+func (s *EventStore) open(ctx context.Context) error {
+	if err := migrate(ctx, s.pool, s.schema, "eventstore"); err != nil {
+		return err
 	}
 	conn, err := s.acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: open event store: %w", err)
+		return err
 	}
 	conn.Release()
-	return s, nil
+	return nil
 }
 
 // statements are the texts of all statements, with the schema's name in them.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,8 +22,12 @@ var migrationFiles embed.FS
 const (
 	migrationLockSQL = `SELECT pg_advisory_xact_lock(hashtextextended('parlance migrations of ' || $1, 0))`
 
+	// migrationSchemaSQL is not run where the schema exists: IF NOT EXISTS asks
+	// for the right to create schemas even then.
+	migrationHasSchemaSQL = `SELECT to_regnamespace($1) IS NOT NULL`
+	migrationSchemaSQL    = `CREATE SCHEMA {schema}`
+
 	migrationTableSQL = `
-CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE TABLE IF NOT EXISTS {schema}.migrations (
     component  text        NOT NULL,
     version    integer     NOT NULL,
@@ -47,12 +52,22 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, schema schemaName, compone
 	if err != nil {
 		return err
 	}
-	if current == len(steps) {
-		return nil
+	if current >= len(steps) {
+		return schema.known(component, current, len(steps))
 	}
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	// A stricter isolation would show what was there before the lock was waited for.
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, migrationLockSQL, string(schema)); err != nil {
 			return err
+		}
+		var exists bool
+		if err := tx.QueryRow(ctx, migrationHasSchemaSQL, schema.in("{schema}")).Scan(&exists); err != nil {
+			return err
+		}
+		if !exists {
+			if _, err := tx.Exec(ctx, schema.in(migrationSchemaSQL)); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, schema.in(migrationTableSQL)); err != nil {
 			return err
@@ -60,9 +75,8 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, schema schemaName, compone
 		if err := tx.QueryRow(ctx, schema.in(migrationVersionSQL), component).Scan(&current); err != nil {
 			return err
 		}
-		if current > len(steps) {
-			return fmt.Errorf("schema %q holds version %d of %s, this program knows %d: use a newer program",
-				string(schema), current, component, len(steps))
+		if current >= len(steps) {
+			return schema.known(component, current, len(steps))
 		}
 		for i, step := range steps[current:] {
 			version := current + i + 1
@@ -111,14 +125,24 @@ func migrationSteps(component string) ([]string, error) {
 // schemaName is the unquoted name of a schema.
 type schemaName string
 
-// in puts the quoted name into a statement.
+// in puts the quoted name into a statement, also at the start of a literal.
 func (s schemaName) in(sql string) string {
-	return strings.ReplaceAll(sql, "{schema}", pgx.Identifier{string(s)}.Sanitize())
+	name := pgx.Identifier{string(s)}.Sanitize()
+	return strings.NewReplacer("'{schema}", "'"+strings.ReplaceAll(name, "'", "''"), "{schema}", name).Replace(sql)
 }
 
 func (s schemaName) check() error {
-	if s == "" || len(s) > 63 || strings.ContainsRune(string(s), 0) {
-		return fmt.Errorf("schema %.80q: want 1 to 63 bytes without NUL", string(s))
+	if s == "" || len(s) > 63 || strings.ContainsRune(string(s), 0) || !utf8.ValidString(string(s)) {
+		return fmt.Errorf("field Schema %.80q: want 1 to 63 bytes of UTF-8 without NUL", string(s))
+	}
+	return nil
+}
+
+// known refuses to work with tables of a newer program.
+func (s schemaName) known(component string, version, known int) error {
+	if version > known {
+		return fmt.Errorf("schema %q holds version %d of %s, this program knows %d: use a newer program",
+			string(s), version, component, known)
 	}
 	return nil
 }

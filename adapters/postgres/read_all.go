@@ -155,8 +155,8 @@ type allPage struct {
 	batch       pgx.Batch
 	events      []eventstore.Recorded
 	ords        []int64 // of the events
-	at          cursor // the last event looked at
-	stopped     bool   // by a limit: there is more in the difference
+	at          cursor  // the last event looked at
+	stopped     bool    // by a limit: there is more in the difference
 	checkpoints *checkpoints
 }
 

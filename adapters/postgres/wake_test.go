@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/internal/testenv"
 )
+
+var errGone = errors.New("gone")
 
 // seldom polls so seldom that only hints can wake a subscriber in time.
 var seldom = postgres.EventStoreConfig{PollInterval: time.Minute}

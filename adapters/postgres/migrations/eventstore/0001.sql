@@ -1,4 +1,4 @@
--- {schema} stands for the quoted name of the schema.
+-- What stands in braces is replaced by the quoted name of the schema.
 
 -- The server incarnations that this data has lived in. Transaction ids mean
 -- something within one of them only; base lifts them above all earlier ones.

@@ -29,13 +29,13 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 		return Checkpoint{}, nil
 	}
 	if len(text) > maxCheckpointText {
-		return Checkpoint{}, fmt.Errorf("%w: %d bytes are too many", ErrCheckpoint, len(text))
+		return Checkpoint{}, fmt.Errorf("eventstore: %w: %d bytes are too many", ErrCheckpoint, len(text))
 	}
 	number, base, _ := strings.Cut(text, "@")
 	offset, err := strconv.ParseInt(number, 10, 64)
 	checkpoint := Checkpoint{base: base, offset: offset}
 	if err != nil || checkpoint.String() != text {
-		return Checkpoint{}, fmt.Errorf("%w: %.40q", ErrCheckpoint, text)
+		return Checkpoint{}, fmt.Errorf("eventstore: %w: %.40q", ErrCheckpoint, text)
 	}
 	return checkpoint, nil
 }

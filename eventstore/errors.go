@@ -7,34 +7,36 @@ import (
 	"github.com/google/uuid"
 )
 
+// Classes of errors, for errors.Is. What a Store, a Registry or ParseCheckpoint
+// returns says "eventstore: " and what was being done before it.
 var (
 	// ErrConflict is matched by a ConflictError.
-	ErrConflict = errors.New("eventstore: version conflict")
+	ErrConflict = errors.New("version conflict")
 
 	// ErrTombstoned is matched by a TombstonedError.
-	ErrTombstoned = errors.New("eventstore: stream is tombstoned")
+	ErrTombstoned = errors.New("stream is tombstoned")
 
 	// ErrPartialOverlap is matched by a PartialOverlapError.
-	ErrPartialOverlap = errors.New("eventstore: only some of the events are in the stream already")
+	ErrPartialOverlap = errors.New("only some of the events are in the stream already")
 
 	// ErrNoStream is matched by the error of Truncate and Delete for a stream
 	// that was never appended to.
-	ErrNoStream = errors.New("eventstore: no such stream")
+	ErrNoStream = errors.New("no such stream")
 
 	// ErrInvalid is matched by an error about an argument. What it says is
 	// wrong must be changed; calling again does not help.
-	ErrInvalid = errors.New("eventstore: invalid argument")
+	ErrInvalid = errors.New("invalid argument")
 
 	// ErrUnknownType is matched by an UnknownTypeError.
-	ErrUnknownType = errors.New("eventstore: unknown event type")
+	ErrUnknownType = errors.New("unknown event type")
 
 	// ErrCheckpoint is matched by an error about a checkpoint that this store
 	// cannot have given out.
-	ErrCheckpoint = errors.New("eventstore: invalid checkpoint")
+	ErrCheckpoint = errors.New("invalid checkpoint")
 
 	// ErrUnsupported is matched by an error about an optional ability that the
 	// driver lacks.
-	ErrUnsupported = errors.New("eventstore: not supported by the driver")
+	ErrUnsupported = errors.New("not supported by the driver")
 )
 
 // ConflictError says that a stream is not as the append expected it.

@@ -54,8 +54,10 @@ type Store struct {
 	driver Driver
 	config Config
 	refuse error // why the tenant is not a valid one
-	ids    *ids
-	calls  sync.Pool
+	// allTenants tells that reading all is not for one tenant only.
+	allTenants bool
+	ids        *ids
+	calls      sync.Pool
 }
 
 // New returns a Store over a driver. It panics if the driver is nil or a limit
@@ -74,15 +76,20 @@ func New(driver Driver, config Config) *Store {
 	if config.MaxAppendEvents == 0 {
 		config.MaxAppendEvents = 10_000
 	}
-	return &Store{driver: driver, config: config, ids: new(ids), refuse: checkText("tenant", config.Tenant, maxName)}
+	return &Store{
+		driver: driver, config: config, ids: new(ids),
+		allTenants: config.Tenant == "",
+		refuse:     checkText("tenant", config.Tenant, maxName),
+	}
 }
 
 // ForTenant returns a Store like this one for the streams of one tenant. A
 // tenant has up to 255 bytes of UTF-8 without NUL; the Store of another one
 // refuses all calls with an error that matches ErrInvalid.
 //
-// Without a tenant, ReadAll and Subscribe see the events of all tenants: make
-// sure that one which comes from outside is not empty.
+// The empty tenant owns the streams of a Store without a tenant; but this Store
+// reads theirs only, so that a tenant who is missing by mistake does not see
+// what belongs to the others.
 func (s *Store) ForTenant(tenant string) *Store {
 	config := s.config
 	config.Tenant = tenant

@@ -80,3 +80,22 @@ func TestEventsOfAForeignTenantAreRefused(t *testing.T) {
 	assert.ErrorIs(t, err, eventstore.ErrInvalid)
 	assert.Equal(t, len(texts(t, acme.Read(t.Context(), "content-1", 1))), 1)
 }
+
+// A tenant that is missing by mistake must not open what belongs to others.
+func TestForNoTenantReadsNoOther(t *testing.T) {
+	all := newStore()
+	mustAppend(t, all.ForTenant("acme"), "content-1", uploaded("1"))
+	mustAppend(t, all, "content-2", uploaded("2"))
+
+	none := all.ForTenant("acme").ForTenant("")
+	n := 0
+	for event, err := range none.ReadAll(t.Context(), eventstore.Checkpoint{}, eventstore.Filter{}) {
+		assert.NoError(t, err)
+		assert.Equal(t, event.Stream, "content-2")
+		n++
+	}
+	assert.Equal(t, n, 1)
+	count, err := none.Count(t.Context(), eventstore.Checkpoint{}, eventstore.Filter{})
+	assert.NoError(t, err)
+	assert.Equal(t, count, int64(1))
+}

@@ -310,7 +310,7 @@ func TestErasuresOfStreams(t *testing.T) {
 
 	err = store.Delete(ctx, "absent", eventstore.Any)
 	assert.ErrorIs(t, err, eventstore.ErrNoStream)
-	assert.Equal(t, err.Error(), `eventstore: delete "absent": eventstore: no such stream`)
+	assert.Equal(t, err.Error(), `eventstore: delete "absent": no such stream`)
 	assert.ErrorIs(t, store.Delete(ctx, "", eventstore.Any), eventstore.ErrInvalid)
 	assert.ErrorIs(t, store.Tombstone(ctx, "s", eventstore.Exact(-1)), eventstore.ErrInvalid)
 }

@@ -66,7 +66,7 @@ func (s *Store) Now(ctx context.Context) (Checkpoint, error) {
 func (s *Store) Count(ctx context.Context, after Checkpoint, filter Filter) (int64, error) {
 	counter, ok := s.driver.(Counter)
 	if !ok {
-		return 0, ErrUnsupported
+		return 0, fmt.Errorf("eventstore: count: %w", ErrUnsupported)
 	}
 	r, err := s.allRange(after, filter)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Store) Count(ctx context.Context, after Checkpoint, filter Filter) (int
 func (s *Store) allRange(after Checkpoint, filter Filter) (AllRange, error) {
 	return AllRange{
 		After: after, Filter: filter,
-		Tenant: s.config.Tenant, AllTenants: s.config.Tenant == "",
+		Tenant: s.config.Tenant, AllTenants: s.allTenants,
 	}, s.checkFilter(filter)
 }
 

@@ -48,10 +48,13 @@ func (t *trial) chapter() *trial {
 	return &c
 }
 
-// tenant returns the same trial for the streams of one tenant.
+// tenant returns the same trial for the streams of one tenant; for "" it is the
+// trial itself, which reads those of all.
 func (t *trial) tenant(name string) *trial {
 	c := *t
-	c.store = t.store.ForTenant(name)
+	if name != "" {
+		c.store = t.store.ForTenant(name)
+	}
 	return &c
 }
 

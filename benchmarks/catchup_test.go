@@ -41,6 +41,7 @@ func BenchmarkCatchUp(b *testing.B) {
 				return n, nil
 			})
 		})
+		b.Run("watermill-sql", func(b *testing.B) { watermillCatchUp(b, openPool(b, 4), events) })
 	})
 }
 

@@ -102,11 +102,14 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run("one-event/clients="+strconv.Itoa(clients), func(b *testing.B) {
 			b.Run("floor", func(b *testing.B) { floorAppendOne(b, clients) })
 			b.Run("parlance", func(b *testing.B) { parlanceAppend(b, clients, 1) })
+			b.Run("transaction", func(b *testing.B) { transactionAppend(b, clients) })
+			b.Run("watermill-sql", func(b *testing.B) { watermillAppend(b, clients, 1) })
 		})
 	}
 	b.Run("ten-events/clients=32", func(b *testing.B) {
 		b.Run("floor", func(b *testing.B) { floorAppendTen(b, 32) })
 		b.Run("parlance", func(b *testing.B) { parlanceAppend(b, 32, 10) })
+		b.Run("watermill-sql", func(b *testing.B) { watermillAppend(b, 32, 10) })
 	})
 }
 

@@ -122,9 +122,9 @@ func TestKilledWhileAppending(t *testing.T) {
 		version int64
 	}
 	acknowledged := make(map[key]uuid.UUID)
-	rounds := 20
+	rounds := 10 // of two processes each
 	if testing.Short() {
-		rounds = 5
+		rounds = 3
 	}
 	for range rounds {
 		var pair [2][]string

@@ -101,10 +101,10 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 // Opened many times at once, a new file gets its log and its schema once.
 func TestOpenANewFileManyTimesAtOnce(t *testing.T) {
 	t.Parallel()
-	for range 5 {
+	for range 3 {
 		path := filepath.Join(t.TempDir(), "test.db")
 		var all sync.WaitGroup
-		errs := make(chan error, 16)
+		errs := make(chan error, 12)
 		for range cap(errs) {
 			all.Go(func() {
 				db, err := sqlite.Open(t.Context(), path, sqlite.Config{})

@@ -71,9 +71,9 @@ func projectForEver(ctx context.Context, db *sqlite.Database) error {
 func TestKilledWhileProjecting(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
-	rounds := 20
+	rounds := 10 // of two processes each
 	if testing.Short() {
-		rounds = 5
+		rounds = 3
 	}
 	var applied int64
 	for range rounds {

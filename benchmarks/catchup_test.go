@@ -142,5 +142,5 @@ func holdTransaction(b *testing.B) (release func()) {
 	if _, err := conn.Exec(b.Context(), "BEGIN; CREATE TABLE held (n int); INSERT INTO held VALUES (1)"); err != nil {
 		b.Fatal(err)
 	}
-	return func() { _ = conn.Close(context.Background()) }
+	return func() { _ = conn.Close(b.Context()) }
 }

@@ -48,7 +48,7 @@ func openPool(b *testing.B, connections int) *pgxpool.Pool {
 	if err != nil {
 		b.Fatal(err)
 	}
-	config.MaxConns = int32(connections) //nolint:gosec // a small number
+	config.MaxConns = int32(connections)
 	config.MinConns = config.MaxConns
 	pool, err := pgxpool.NewWithConfig(b.Context(), config)
 	if err != nil {
@@ -71,7 +71,7 @@ func openStore(b *testing.B, connections int) *eventstore.Store {
 func concurrently(b *testing.B, clients, events int, operation func(ctx context.Context, n int64) error) {
 	b.Helper()
 	b.ReportAllocs()
-	ctx := context.Background()
+	ctx := b.Context()
 	for n := range int64(2 * clients) { // connections and their statements
 		if err := operation(ctx, -1-n); err != nil {
 			b.Fatal(err)

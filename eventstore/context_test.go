@@ -1,7 +1,6 @@
 package eventstore_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/google/uuid"
@@ -11,16 +10,16 @@ import (
 )
 
 func TestContextMetadata(t *testing.T) {
-	assert.Equal(t, eventstore.MetadataFrom(context.Background()), eventstore.Metadata{})
+	assert.Equal(t, eventstore.MetadataFrom(t.Context()), eventstore.Metadata{})
 	metadata := eventstore.Metadata{Actor: "ada", Extra: map[string]string{"a": "1"}}
-	ctx := eventstore.WithMetadata(context.Background(), metadata)
+	ctx := eventstore.WithMetadata(t.Context(), metadata)
 	metadata.Extra["a"] = "2"
 	assert.Equal(t, eventstore.MetadataFrom(ctx).Extra["a"], "1", "the caller's map is not kept")
 	assert.Equal(t, eventstore.MetadataFrom(eventstore.WithMetadata(ctx, eventstore.Metadata{})), eventstore.Metadata{})
 }
 
 func TestContextCommandID(t *testing.T) {
-	ctx := context.Background()
+	ctx := t.Context()
 	assert.Equal(t, eventstore.CommandIDFrom(ctx), "")
 	ctx = eventstore.WithCommandID(ctx, "c-1")
 	assert.Equal(t, eventstore.CommandIDFrom(eventstore.WithMetadata(ctx, eventstore.Metadata{})), "c-1")
@@ -35,7 +34,7 @@ func TestContextCausedBy(t *testing.T) {
 			Extra: map[string]string{"channel": "web"},
 		},
 	}}
-	parent := eventstore.WithCommandID(eventstore.WithMetadata(context.Background(), eventstore.Metadata{Actor: "eve"}), "c-1")
+	parent := eventstore.WithCommandID(eventstore.WithMetadata(t.Context(), eventstore.Metadata{Actor: "eve"}), "c-1")
 	ctx := eventstore.CausedBy(parent, event)
 	assert.Equal(t, eventstore.CommandIDFrom(ctx), "", "a reaction is another command")
 	want := eventstore.Metadata{

@@ -19,10 +19,10 @@ const (
 )
 
 func kindOf(expected eventstore.Expected) appendKind {
-	switch {
-	case expected == eventstore.Any:
+	switch expected {
+	case eventstore.Any:
 		return appendAny
-	case expected == eventstore.NoStream:
+	case eventstore.NoStream:
 		return appendNew
 	default:
 		return appendExisting

@@ -83,15 +83,15 @@ func (a *appender) append(ctx context.Context, w *eventstore.Write, result *even
 	if _, busy := a.busy[key]; !busy && a.groups == 0 && a.alone < a.places && len(a.queue) == 0 {
 		a.turn++
 		a.busy[key] = a.turn
-		f := a.launch([]streamKey{key}, false)
+		f := a.launch([]streamKey{key}, false) //nolint:contextcheck // a statement is for many callers, and ends with none of them
 		a.mu.Unlock()
-		defer a.land(f)
+		defer a.land(f) //nolint:contextcheck // a statement is for many callers, and ends with none of them
 		return a.store.appendAlone(ctx, a.kind, w, result)
 	}
 	p := &pending{write: ownWrite(w), ended: make(chan struct{})}
 	a.queue = append(a.queue, p)
 	a.waiting += len(w.Events)
-	a.start()
+	a.start() //nolint:contextcheck // a statement is for many callers, and ends with none of them
 	a.mu.Unlock()
 
 	select {
@@ -246,7 +246,7 @@ func (a *appender) take() (group []*pending, streams []streamKey) {
 }
 
 func (a *appender) run(ctx context.Context, cancel context.CancelFunc, group []*pending, f *flight) {
-	defer func() {
+	defer func() { //nolint:contextcheck // a statement is for many callers, and ends with none of them
 		cancel()
 		for _, p := range group {
 			close(p.ended)

@@ -57,7 +57,7 @@ func (d *decoder) row(leading []int64, event *eventstore.Recorded) (at cursor, p
 		return at, false, fmt.Errorf("row of %d columns, want %d", len(values), d.leading+eventFields)
 	}
 	for i := range d.leading {
-		if leading[i], err = integer(values[i]); err != nil {
+		if leading[i], err = integer(values[i]); err != nil { //nolint:gosec // callers pass room for the leading columns
 			return at, false, err
 		}
 	}
@@ -93,11 +93,11 @@ const postgresEpoch = 946_684_800_000_000
 func integer(value []byte) (int64, error) {
 	switch len(value) {
 	case 8:
-		return int64(binary.BigEndian.Uint64(value)), nil //nolint:gosec // two's complement on the wire
+		return int64(binary.BigEndian.Uint64(value)), nil
 	case 4:
-		return int64(int32(binary.BigEndian.Uint32(value))), nil //nolint:gosec // two's complement on the wire
+		return int64(int32(binary.BigEndian.Uint32(value))), nil
 	case 2:
-		return int64(int16(binary.BigEndian.Uint16(value))), nil //nolint:gosec // two's complement on the wire
+		return int64(int16(binary.BigEndian.Uint16(value))), nil
 	default:
 		return 0, fmt.Errorf("integer of %d bytes", len(value))
 	}

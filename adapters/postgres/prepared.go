@@ -62,11 +62,11 @@ const (
 )
 
 func wireInt8(value int64) []byte {
-	return binary.BigEndian.AppendUint64(nil, uint64(value)) //nolint:gosec // two's complement on the wire
+	return binary.BigEndian.AppendUint64(nil, uint64(value))
 }
 
 func wireInt4(value int) []byte {
-	return binary.BigEndian.AppendUint32(nil, uint32(value)) //nolint:gosec // the Store bounds schema versions
+	return binary.BigEndian.AppendUint32(nil, uint32(value))
 }
 
 // wireText returns NULL for nothing, which is how empty metadata is stored.
@@ -98,12 +98,12 @@ func wireArray(oid uint32, n, size int) []byte {
 	array = binary.BigEndian.AppendUint32(array, 1) // dimensions
 	array = binary.BigEndian.AppendUint32(array, 1) // there may be NULLs
 	array = binary.BigEndian.AppendUint32(array, oid)
-	array = binary.BigEndian.AppendUint32(array, uint32(n)) //nolint:gosec // groups are bounded
-	return binary.BigEndian.AppendUint32(array, 1)          // the first index
+	array = binary.BigEndian.AppendUint32(array, uint32(n))
+	return binary.BigEndian.AppendUint32(array, 1) // the first index
 }
 
 func wireElement[T string | []byte](array []byte, value T) []byte {
-	array = binary.BigEndian.AppendUint32(array, uint32(len(value))) //nolint:gosec // values are bounded
+	array = binary.BigEndian.AppendUint32(array, uint32(len(value)))
 	return append(array, value...)
 }
 
@@ -113,7 +113,7 @@ func wireInts(values []int64) []byte {
 	array := wireArray(oidInt8, len(values), 8)
 	for _, value := range values {
 		array = binary.BigEndian.AppendUint32(array, 8)
-		array = binary.BigEndian.AppendUint64(array, uint64(value)) //nolint:gosec // two's complement on the wire
+		array = binary.BigEndian.AppendUint64(array, uint64(value))
 	}
 	return array
 }

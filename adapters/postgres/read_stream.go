@@ -61,7 +61,7 @@ func (s *EventStore) readStream(ctx context.Context, conn querier, r eventstore.
 		if err != nil {
 			return page, err
 		}
-		page.Head = headOf(head[0], head[1], int16(head[2])) //nolint:gosec // a smallint
+		page.Head = headOf(head[0], head[1], int16(head[2]))
 		if !present {
 			page.Events = nil
 		}

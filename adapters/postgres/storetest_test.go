@@ -27,12 +27,12 @@ func openDatabase(t testing.TB, url string, config postgres.EventStoreConfig) *d
 		t.Fatal(err)
 	}
 	settings.MaxConns = 20
-	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	pool, err := pgxpool.NewWithConfig(t.Context(), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	store, err := postgres.OpenEventStore(context.Background(), pool, config)
+	store, err := postgres.OpenEventStore(t.Context(), pool, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,15 +67,15 @@ func TestStore(t *testing.T) {
 		},
 		Begin: beginTx,
 		Foreign: func(t testing.TB, _ eventstore.Driver) func() {
-			conn, err := pgx.Connect(context.Background(), foreign)
+			conn, err := pgx.Connect(t.Context(), foreign)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conn.Exec(context.Background(), "BEGIN; CREATE TEMPORARY TABLE written (n int); INSERT INTO written VALUES (1)"); err != nil {
+			if _, err := conn.Exec(t.Context(), "BEGIN; CREATE TEMPORARY TABLE written (n int); INSERT INTO written VALUES (1)"); err != nil {
 				t.Fatal(err)
 			}
 			return func() {
-				if err := conn.Close(context.Background()); err != nil {
+				if err := conn.Close(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}

@@ -48,6 +48,7 @@ func TestSwitchLetsLongReadersBe(t *testing.T) {
 
 	report, err := pool.Begin(t.Context())
 	assert.NoError(t, err)
+	t.Cleanup(func() { _ = report.Rollback(context.WithoutCancel(t.Context())) })
 	read := func(q interface {
 		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	},
@@ -57,8 +58,7 @@ func TestSwitchLetsLongReadersBe(t *testing.T) {
 	}
 	assert.Equal(t, read(report), 1)
 
-	failed := make(chan error, 100)
-	caught := make(chan error, 1)
+	failed, caught := make(chan error, 100), make(chan error, 1)
 	two := newTally(t, pool, store, 2, cqrs.Config{LeaseDuration: time.Second, Hooks: cqrs.Hooks{
 		Failed: func(_ context.Context, f cqrs.Failure) { failed <- f.Err },
 	}})

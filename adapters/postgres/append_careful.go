@@ -24,10 +24,13 @@ FROM unnest($1::text[], $2::text[]) AS w (tenant, stream)
 JOIN {schema}.streams s ON s.tenant = w.tenant AND s.stream = w.stream
 ORDER BY s.tenant, s.stream FOR UPDATE OF s`
 
+	// idsFindSQL says with OFFSET 0 that each ID is to be looked up.
 	idsFindSQL = `
 SELECT e.stream, e.event_id, e.version, e.seq
-FROM unnest($1::text[], $2::text[], $3::uuid[]) AS w (tenant, stream, id)
-JOIN {schema}.events e ON e.tenant = w.tenant AND e.stream = w.stream AND e.event_id = w.id`
+FROM unnest($1::text[], $2::text[], $3::uuid[]) AS w (tenant, stream, id), LATERAL (
+    SELECT * FROM {schema}.events e
+    WHERE e.tenant = w.tenant AND e.stream = w.stream AND e.event_id = w.id OFFSET 0
+) e`
 
 	// recordWriteSQL appends to one stream whose row is locked.
 	recordWriteSQL = `

@@ -32,11 +32,13 @@ FROM {schema}.events e
 WHERE e.data IS NOT NULL AND ($8::text IS NULL OR e.tenant = $8)` + allUnseenSQL + `
 ORDER BY e.ord, e.seq LIMIT $9`
 
+	// allLateFromSQL says with OFFSET 0 and ord + 0 that the running ids are to be
+	// looked up, and nothing else.
 	allLateFromSQL = `
 FROM (
-    SELECT * FROM {schema}.events WHERE ord = ANY($4::bigint[]) AND xid = ord
+    (SELECT * FROM {schema}.events WHERE ord = ANY($4::bigint[]) AND xid = ord OFFSET 0)
     UNION ALL
-    SELECT * FROM {schema}.events WHERE xid = ANY($4::bigint[]) AND ord <> xid AND ord < $3
+    (SELECT * FROM {schema}.events WHERE xid = ANY($4::bigint[]) AND ord <> xid AND ord + 0 < $3 OFFSET 0)
 ) e
 WHERE true`
 
@@ -71,6 +73,11 @@ ORDER BY e.ord, e.seq LIMIT $11`
 	countAllSQL = `
 SELECT count(*) FROM {schema}.events e
 WHERE e.data IS NOT NULL` + allUnseenSQL + allFilterSQL
+
+	// indexesOnlySQL is for the rest of a transaction. A table that has grown since
+	// it was analyzed, or was never, is else read and sorted whole for every page.
+	indexesOnlySQL = `
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
 
 	// snapshotSQL returns the highest ord too, beyond which nothing is visible. A
 	// checkpoint claims nothing beyond it: a server that crashes forgets the ids
@@ -109,27 +116,23 @@ func (s *EventStore) readAll(ctx context.Context, conn connection, r eventstore.
 		return eventstore.Page{Next: after(conn.epoch, now), End: true}, err
 	}
 	read := &allPage{store: s, epoch: conn.epoch, r: r, p: p}
-	if p.next != nil {
-		read.queue()
-		if err := conn.SendBatch(ctx, &read.batch).Close(); err != nil {
-			return eventstore.Page{}, err
-		}
-		return read.result(false), nil
-	}
-	// The snapshot in which the events are read is the next one, if both are of
-	// one moment.
+	current := p.next == nil
 	read.batch.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	read.batch.Queue(s.sql.snapshot).QueryRow(func(row pgx.Row) error {
-		now, err := scanSnapshot(row, conn.epoch)
-		read.p.next = &now
-		return err
-	})
+	read.batch.Queue(indexesOnlySQL)
+	if current {
+		// The snapshot in which the events are read is the next one.
+		read.batch.Queue(s.sql.snapshot).QueryRow(func(row pgx.Row) error {
+			now, err := scanSnapshot(row, conn.epoch)
+			read.p.next = &now
+			return err
+		})
+	}
 	read.queue()
 	read.batch.Queue("COMMIT")
 	if err := conn.SendBatch(ctx, &read.batch).Close(); err != nil {
 		return eventstore.Page{}, err
 	}
-	return read.result(true), nil
+	return read.result(current), nil
 }
 
 func (s *EventStore) currentSnapshot(ctx context.Context, conn connection) (snapshot, error) {
@@ -148,16 +151,15 @@ func scanSnapshot(row pgx.Row, e *epoch) (snapshot, error) {
 
 // allPage is one page in the making.
 type allPage struct {
-	store       *EventStore
-	epoch       *epoch
-	r           eventstore.AllRange
-	p           progress
-	batch       pgx.Batch
-	events      []eventstore.Recorded
-	ords        []int64 // of the events
-	at          cursor  // the last event looked at
-	stopped     bool    // by a limit: there is more in the difference
-	checkpoints *checkpoints
+	store   *EventStore
+	epoch   *epoch
+	r       eventstore.AllRange
+	p       progress
+	batch   pgx.Batch
+	events  []eventstore.Recorded
+	ords    []int64 // of the events
+	at      cursor  // the last event looked at
+	stopped bool    // by a limit: there is more in the difference
 }
 
 // queue adds what reads the difference from the cursor on: the late ones, which

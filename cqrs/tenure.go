@@ -129,7 +129,11 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 
 // activate makes the version the one that is read, once it has caught up.
 func (t *tenure[Tx]) activate(ctx context.Context) error {
-	if !t.live || t.lease.Status == Active || time.Now().Before(t.switchAfter) {
+	if !t.live || t.lease.Status == Active {
+		return nil
+	}
+	if pause := time.Until(t.switchAfter); pause > 0 {
+		t.renew.Reset(min(pause, t.config.LeaseDuration/3))
 		return nil
 	}
 	if err := t.update(ctx, Step{Checkpoint: t.passed, Activate: true}, nil); err != nil {

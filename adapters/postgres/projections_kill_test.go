@@ -282,9 +282,9 @@ func TestFrozenProcessIsFenced(t *testing.T) {
 // Connections are cut in the middle of whatever they do, commits included.
 func TestProjectionSurvivesLostConnections(t *testing.T) {
 	t.Parallel()
-	duration := 4 * time.Second
+	cuts := 12
 	if testing.Short() {
-		duration = time.Second
+		cuts = 3
 	}
 	url := testenv.Postgres(t)
 	pool, other := openPool(t, url, 8), openPool(t, url, 4)
@@ -308,17 +308,18 @@ func TestProjectionSurvivesLostConnections(t *testing.T) {
 	})
 	stop := writing(t, store)
 	cut := 0
-	for end := time.Now().Add(duration); time.Now().Before(end); {
+	for start := time.Now(); cut < cuts; {
+		assert.True(t, time.Since(start) < 40*time.Second, "the projector was at work %d times in %s", cut, time.Since(start))
 		var n int
 		assert.NoError(t, other.QueryRow(t.Context(),
 			"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'projector' AND state <> 'idle'").Scan(&n))
 		cut += n
-		time.Sleep(rand.N(40 * time.Millisecond)) // a random moment on the server
+		time.Sleep(rand.N(30 * time.Millisecond)) // a random moment on the server
 	}
 	stop()
 	cancel()
 	running.Wait()
-	assert.True(t, failures > 5, "%d connections were cut, but only %d tries failed", cut, failures)
+	assert.True(t, failures > 0, "%d connections were cut, but no try failed", cut)
 	assert.NoError(t, newTally(t, pool, store, 1, cqrs.Config{}).CatchUp(t.Context()))
 	wantTally(t, pool, store)
 	t.Logf("%d connections cut, %d tries failed", cut, failures)

@@ -277,8 +277,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	assert.NoError(t, err)
 
+	began := time.Now()
 	p := start(t, "-import", dir, "-data", data, "-max-size", "100KB")
 	defer p.stop(t)
+	assert.True(t, time.Since(began) < 20*time.Second, "waits for the leases of a program that is dead")
 	sources := map[string]int{}
 	for page := 1; len(sources) < len(entries); page++ {
 		var f found

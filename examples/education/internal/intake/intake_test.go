@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,6 +69,10 @@ func TestFiles(t *testing.T) {
 	} {
 		assert.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
 	}
+	// One that would block who reads it.
+	socket, err := new(net.ListenConfig).Listen(t.Context(), "unix", filepath.Join(dir, "socket.md"))
+	assert.NoError(t, err)
+	defer func() { _ = socket.Close() }()
 	files, err := f.Files(t.Context(), intake.Documentation)
 	assert.NoError(t, err)
 	assert.Equal(t, files, []string{"README.md", "docs/a.html", "docs/deep/b.wav", "in.md", "sub/data/kept.md", "sub/y.md"})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,7 +36,8 @@ func openSQLite(ctx context.Context, data string) (*storage[*sql.Tx], error) {
 		return nil, err
 	}
 	path := filepath.Join(data, "education.db")
-	db, err := sqlite.Open(ctx, path, sqlite.Config{})
+	// Nobody else appends to the file, so there is little to look for.
+	db, err := sqlite.Open(ctx, path, sqlite.Config{PollInterval: time.Second})
 	if err != nil {
 		return nil, err
 	}

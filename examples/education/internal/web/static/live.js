@@ -30,11 +30,23 @@ function later(ms) {
   timer = setTimeout(refresh, ms);
 }
 
-if (part) {
-  const changes = new EventSource("/changes");
+// Only a page that is looked at is told of changes: browsers allow few
+// connections to one server, over all of its pages.
+let changes;
+function listen() {
+  if (changes) changes.close();
+  changes = null;
+  if (document.hidden) return;
+  changes = new EventSource("/changes");
   changes.onmessage = () => later(150);
   changes.onopen = () => later(500);
-  addEventListener("pagehide", () => changes.close());
+}
+
+if (part) {
+  listen();
+  document.addEventListener("visibilitychange", listen);
+  addEventListener("pagehide", () => { if (changes) changes.close(); });
+  addEventListener("pageshow", event => { if (event.persisted) listen(); });
 }
 
 const upload = document.querySelector("form.upload");

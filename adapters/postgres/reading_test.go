@@ -155,3 +155,18 @@ func begin(t testing.TB, db *database) *openTx {
 	t.Cleanup(func() { _ = open.Rollback(context.WithoutCancel(t.Context())) })
 	return open
 }
+
+// blocked waits until n statements in the database wait for a lock.
+func blocked(t testing.TB, db *database, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		var got int
+		assert.NoError(t, db.pool.QueryRow(t.Context(),
+			`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&got))
+		if got == n {
+			return
+		}
+		assert.True(t, time.Now().Before(deadline), "%d statements wait for a lock, want %d", got, n)
+		time.Sleep(2 * time.Millisecond) // the server's state, which sends no event
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/parlance-go/parlance/eventstore"
 )
@@ -134,13 +135,13 @@ type streamID struct {
 func (s *EventStore) lockStreams(ctx context.Context, tx pgx.Tx, writes []eventstore.Write) (streamState, error) {
 	state := streamState{heads: make(map[string]eventstore.Head, len(writes)), ids: make(map[streamID]eventstore.Found)}
 	var tenants, streams, idTenants, idStreams []string
-	var ids [][16]byte
+	var ids []pgtype.UUID // which pgx knows how to send in every mode of a pool
 	for i := range writes {
 		w := &writes[i]
 		tenants, streams = append(tenants, w.Tenant), append(streams, w.Stream)
 		for j := range w.Events {
 			idTenants, idStreams = append(idTenants, w.Tenant), append(idStreams, w.Stream)
-			ids = append(ids, w.Events[j].ID)
+			ids = append(ids, pgtype.UUID{Bytes: w.Events[j].ID, Valid: true})
 		}
 	}
 	var batch pgx.Batch

@@ -77,9 +77,18 @@ tidy: ## tidy every go.mod
 BENCH ?= .
 COUNT ?= 1
 
+# Each count is a run of its own, so that contenders are compared within it.
 .PHONY: bench
-bench: ## run the benchmarks; BENCH=regexp COUNT=10, output for benchstat
-	@cd benchmarks && REQUIRE_BACKENDS=1 go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) -timeout 0 ./...
+bench: export REQUIRE_BACKENDS = 1
+bench: ## run the benchmarks; BENCH=regexp COUNT=10, output for benchstat and ratios
+	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs dirname | sort -u); \
+	for count in $$(seq $(COUNT)); do \
+	  go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 0 $$dirs; \
+	done
+
+.PHONY: ratios
+ratios: ## run the benchmarks and show each contender beside the floor; BENCH=regexp COUNT=10
+	@$(MAKE) --no-print-directory bench BENCH='$(BENCH)' COUNT=$(COUNT) | tee /dev/stderr | go run ./benchmarks/ratios
 
 .PHONY: benchstat
 benchstat: bin/benchstat ## compare benchmark runs; RUNS='old.txt new.txt'

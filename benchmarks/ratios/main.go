@@ -1,0 +1,140 @@
+// Command ratios reads the output of "go test -bench" and writes a Markdown
+// table of how fast each contender is beside the floor of the same case and run.
+//
+//	make bench COUNT=10 > bench.txt
+//	go run ./benchmarks/ratios < bench.txt
+//
+// A case is Benchmark<Area>/<case>/<contender>. The speed of a run is its
+// events/s or, if it reports none, the inverse of its ns/op; runs of one count
+// are compared with each other, and the median of the ratios is shown with the
+// lowest and the highest.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	if err := run(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "ratios:", err)
+		os.Exit(1)
+	}
+}
+
+const floor = "floor"
+
+// results are the speeds of the contenders of one case, a value for each count.
+type results struct {
+	name       string
+	contenders []string
+	speeds     map[string][]float64
+}
+
+func run(in io.Reader, out io.Writer) error {
+	cases, err := parse(in)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "| case | contender | speed | ratio to floor |")
+	fmt.Fprintln(out, "|---|---|---:|---:|")
+	for _, c := range cases {
+		for _, contender := range c.contenders {
+			speeds := c.speeds[contender]
+			fmt.Fprintf(out, "| %s | %s | %s/s | %s |\n", c.name, contender, thousands(median(speeds)), c.ratio(contender))
+		}
+	}
+	return nil
+}
+
+// processors is the suffix that go test gives to names.
+var processors = regexp.MustCompile(`-\d+$`)
+
+func parse(in io.Reader) ([]*results, error) {
+	var cases []*results
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name := processors.ReplaceAllString(strings.TrimPrefix(fields[0], "Benchmark"), "")
+		speed, err := speedOf(fields[2:])
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", lines.Text(), err)
+		}
+		if speed == 0 {
+			continue
+		}
+		i := slices.IndexFunc(cases, func(c *results) bool { return c.name == path.Dir(name) })
+		if i < 0 {
+			cases = append(cases, &results{name: path.Dir(name), speeds: make(map[string][]float64)})
+			i = len(cases) - 1
+		}
+		contender := path.Base(name)
+		if _, known := cases[i].speeds[contender]; !known {
+			cases[i].contenders = append(cases[i].contenders, contender)
+		}
+		cases[i].speeds[contender] = append(cases[i].speeds[contender], speed)
+	}
+	if len(cases) == 0 && lines.Err() == nil {
+		return nil, errors.New("no benchmark results in the input")
+	}
+	return cases, lines.Err()
+}
+
+// speedOf returns a speed per second from pairs of a value and its unit.
+func speedOf(pairs []string) (speed float64, err error) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		value, err := strconv.ParseFloat(pairs[i], 64)
+		if err != nil {
+			return 0, err
+		}
+		switch pairs[i+1] {
+		case "events/s":
+			return value, nil
+		case "ns/op":
+			speed = 1e9 / value
+		}
+	}
+	return speed, nil
+}
+
+func (r *results) ratio(contender string) string {
+	var ratios []float64
+	for i, speed := range r.speeds[contender] {
+		if i < len(r.speeds[floor]) {
+			ratios = append(ratios, speed/r.speeds[floor][i])
+		}
+	}
+	if len(ratios) == 0 {
+		return ""
+	}
+	if contender == floor {
+		return "1"
+	}
+	return fmt.Sprintf("**%.2f** (%.2f to %.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// thousands writes a whole number with commas.
+func thousands(value float64) string {
+	digits := strconv.FormatFloat(value, 'f', 0, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

@@ -248,7 +248,7 @@ func (s *Site) content(w http.ResponseWriter, r *http.Request) {
 	}
 	data.Content, data.Title, data.Hash = detail, detail.Title, state.Upload.Hash
 	data.Settled = detail.Status.Settled() && state.Status.Settled()
-	data.CanRetry = state.Status == content.Failed && state.Upload.Hash != ""
+	data.CanRetry = data.Settled && state.Status == content.Failed && state.Upload.Hash != ""
 	if detail.Status == content.Published {
 		kind := extract.Kind(detail.ContentType)
 		data.Picture = kind == extract.PNG || kind == extract.JPEG

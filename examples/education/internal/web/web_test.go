@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
 	"github.com/parlance-go/parlance/examples/education/internal/system"
@@ -110,7 +111,23 @@ func (s *site) upload(t *testing.T, name, text string) string {
 	body, header := form(t, name, text)
 	status, answer, got := s.do(t, http.MethodPost, "/contents", body, header)
 	assert.Equal(t, status, http.StatusSeeOther, "%s", answer)
-	return strings.TrimPrefix(got.Get("Location"), "/contents/")
+	id := strings.TrimPrefix(got.Get("Location"), "/contents/")
+	s.settle(t, id)
+	return id
+}
+
+// settle waits until the read model shows a content as settled. The site waits
+// for that too, but not for ever.
+func (s *site) settle(t *testing.T, id string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		detail, err := cqrs.Ask(t.Context(), s.system.Queries, readmodel.Get{ID: id})
+		if err == nil && detail.Status.Settled() {
+			return
+		}
+		assert.True(t, time.Now().Before(deadline), "%s is not settled: %v", id, err)
+		time.Sleep(5 * time.Millisecond) // there is nothing to wait on from outside
+	}
 }
 
 func TestUploadAndFind(t *testing.T) {
@@ -239,6 +256,7 @@ func TestJSON(t *testing.T) {
 	assert.NoError(t, json.Unmarshal([]byte(text), &created))
 	one := created.Contents[0]
 	assert.Equal(t, one.Name, "a b.md")
+	s.settle(t, one.ID)
 
 	var page struct {
 		Total    int
@@ -365,6 +383,9 @@ func TestPagesOfTheList(t *testing.T) {
 	status, _, got := s.do(t, http.MethodPost, "/contents", body, header)
 	assert.Equal(t, status, http.StatusSeeOther)
 	assert.Equal(t, got.Get("Location"), "/")
+	for i := range readmodel.PageSize + 1 {
+		s.upload(t, files[2*i], files[2*i+1]) // known already
+	}
 	first := s.get(t, "/?q=common&type=text/plain")
 	assert.Contains(t, first, "1–20 of 21")
 	assert.Contains(t, first, `href="/?page=2&amp;q=common&amp;type=text%2Fplain"`)

@@ -171,10 +171,14 @@ func parseCheckpoint(checkpoint eventstore.Checkpoint, now *epoch) (progress, er
 	var errOrd, errSeq error
 	p.at.ord, errOrd = strconv.ParseInt(ord, 10, 64)
 	p.at.seq, errSeq = strconv.ParseInt(seq, 10, 64)
-	if !found || errOrd != nil || errSeq != nil || offset < 0 || offset >= 1<<(seqBits+ordBits) {
+	if !found || errOrd != nil || errSeq != nil || offset < 0 || offset >= 1<<(seqBits+ordBits) ||
+		max(p.at.ord, p.at.seq) > 1<<62 {
 		return progress{}, invalid
 	}
 	p.at.ord += offset >> seqBits
 	p.at.seq += offset&(1<<seqBits-1) - 1<<(seqBits-1)
+	if p.at.ord < 0 || p.at.seq < 0 {
+		return progress{}, invalid
+	}
 	return p, nil
 }

@@ -123,6 +123,7 @@ func TestInABrowser(t *testing.T) {
 	b.do(t,
 		chromedp.SetUploadFiles(chromedp.CSS(`input[type=file]`), []string{file}),
 		chromedp.Click(chromedp.CSS(`.upload button`)),
+		chromedp.WaitVisible(chromedp.CSS(`.status.published`)),
 		chromedp.WaitVisible(chromedp.CSS(`.history .ContentPublished`)),
 	)
 	assert.Equal(t, b.text(t, "h1"), "Leaves <b>")

@@ -21,7 +21,14 @@ async function refresh() {
     // The server is away. The event source says when it is back.
   }
   running = false;
-  if (again) { again = false; later(300); }
+  if (again || unsettled()) later(again ? 300 : 1000);
+  again = false;
+}
+
+// unsettled tells that the page shows something on its way. The page may be told
+// of a change before it can be read.
+function unsettled() {
+  return part.querySelector(".status:not(.published):not(.failed), [data-pending]");
 }
 
 let timer;
@@ -44,6 +51,7 @@ function listen() {
 
 if (part) {
   listen();
+  if (unsettled()) later(1000);
   document.addEventListener("visibilitychange", listen);
   addEventListener("pagehide", () => { if (changes) changes.close(); });
   addEventListener("pageshow", event => { if (event.persisted) listen(); });

@@ -1,6 +1,7 @@
 package cqrs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,8 +25,16 @@ type Config struct {
 	// Defaults to 30 s.
 	LeaseDuration time.Duration
 
+	// Owner is a name, of up to 200 bytes, that this process has and no other that
+	// runs: of a pod with an identity of its own, or of a program that holds a
+	// lock. If the process was killed and comes back under its name, it takes what
+	// it owned at once. Two that run under one name take it from each other
+	// again and again, which does no harm but is of no use.
+	// Defaults to a new name for each Run.
+	Owner string
+
 	// Logger is told of failures, which come again until somebody sees to them,
-	// and of changes of ownership.
+	// at level Warn, and of changes of ownership at level Debug.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 
@@ -67,6 +76,8 @@ func (p *Projector[Tx]) prepare(batchSize int) error {
 		return invalidf("BatchSize %d is negative", c.BatchSize)
 	case c.LeaseDuration < 0 || c.LeaseDuration > 0 && c.LeaseDuration < 10*time.Millisecond:
 		return invalidf("LeaseDuration %s: want at least 10 ms", c.LeaseDuration)
+	case len(c.Owner) > 200:
+		return invalidf("Owner %.80q: want at most 200 bytes, not %d", c.Owner, len(c.Owner))
 	}
 	if c.BatchSize == 0 {
 		c.BatchSize = batchSize
@@ -118,7 +129,7 @@ func (p *Projector[Tx]) wrap(verb string, err error) error {
 func (p *Projector[Tx]) start(untilLive bool) *run[Tx] {
 	return &run[Tx]{
 		Projector: p,
-		owner:     uuid.NewString(),
+		owner:     cmp.Or(p.config.Owner, uuid.NewString()),
 		size:      p.config.BatchSize,
 		untilLive: untilLive,
 	}

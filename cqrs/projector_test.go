@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -410,4 +411,25 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 	_, err = cqrs.NewReactor(store, target, cqrs.Reaction{Name: "x"}, cqrs.Config{})
 	assert.ErrorIs(t, err, cqrs.ErrInvalid)
 	assert.Panics(t, func() { cqrs.NewModel("p", 1, nil).Name(string(make([]byte, 62))) })
+}
+
+// A process that was killed has not released what it owned.
+func TestOwnerComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, target := newStore(), cqrs.NewMemory[int]()
+		appendEvents(t, store, "a", "A")
+		p := counting(1)
+		_, err := target.Acquire(t.Context(), cqrs.Claim{
+			Projection: p.Name, Version: p.Version, Tables: p.Tables, Owner: "pod-1", Duration: time.Minute,
+		})
+		assert.NoError(t, err)
+
+		start := time.Now()
+		assert.NoError(t, newProjector(t, store, target, p, cqrs.Config{Owner: "pod-1"}).CatchUp(t.Context()))
+		assert.Equal(t, time.Since(start), 0)
+		wantOnce(t, store, target, "counts")
+
+		_, err = cqrs.NewProjector(store, target, p, cqrs.Config{Owner: strings.Repeat("x", 201)})
+		assert.ErrorIs(t, err, cqrs.ErrInvalid)
+	})
 }

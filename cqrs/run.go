@@ -113,7 +113,7 @@ func (r *run[Tx]) changed(ctx context.Context, c Change) {
 	if c.Part == before.Part && c.Owner == before.Owner || c.Part == Owning && before.Part == Switched {
 		return
 	}
-	r.config.Logger.InfoContext(ctx, "projection "+c.Part.String(),
+	r.config.Logger.DebugContext(ctx, "projection "+c.Part.String(),
 		"projection", c.Projection, "version", c.Version, "epoch", c.Epoch, "owner", c.Owner)
 	if hook := r.config.Hooks.Changed; hook != nil {
 		hook(ctx, c)

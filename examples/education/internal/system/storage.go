@@ -44,7 +44,7 @@ func openSQLite(ctx context.Context, data string) (*storage[*sql.Tx], error) {
 	target := db.Projections()
 	return &storage[*sql.Tx]{
 		store:      eventstore.New(db.EventStore(), eventstore.Config{}),
-		target:     soleOwner[*sql.Tx]{target},
+		target:     target,
 		projection: projection,
 		reader:     readmodel.NewSQLite(db.Reader(), target),
 		place:      path,
@@ -95,7 +95,7 @@ func openPostgres(ctx context.Context, url string, logger *slog.Logger) (_ *stor
 	}
 	return &storage[pgx.Tx]{
 		store:      eventstore.New(events, eventstore.Config{}),
-		target:     soleOwner[pgx.Tx]{target},
+		target:     target,
 		projection: projection,
 		reader:     readmodel.NewPostgres(pool, target),
 		place:      "PostgreSQL database " + config.ConnConfig.Database + ", schema parlance",
@@ -128,15 +128,4 @@ func lockDatabase(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err e
 	}
 	// The lock lives as long as its connection.
 	return func() { _ = conn.Hijack().Close(context.WithoutCancel(ctx)) }, nil
-}
-
-// soleOwner is a target that nobody else writes to while this program runs,
-// since it holds a lock. So it need not wait for the lease of a program before
-// it that was killed.
-type soleOwner[Tx any] struct{ cqrs.Target[Tx] }
-
-// Acquire implements cqrs.Target.
-func (s soleOwner[Tx]) Acquire(ctx context.Context, claim cqrs.Claim) (cqrs.Lease, error) {
-	claim.Owner = "education"
-	return s.Target.Acquire(ctx, claim)
 }

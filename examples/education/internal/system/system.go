@@ -139,6 +139,11 @@ func openData(path string) (unlock func(), err error) {
 	return unlock, nil
 }
 
+// owner is the name of the program to whom projections and reactions belong.
+// Only one runs at a time, since it holds a lock; so one that comes after one
+// that was killed need not wait.
+const owner = "education"
+
 func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	defer func() {
 		if err != nil {
@@ -163,7 +168,7 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 		Place:  storage.place, close: storage.close,
 	}
 
-	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Logger: o.Logger})
+	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Owner: owner, Logger: o.Logger})
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +181,7 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	for _, reaction := range processor.Reactions() {
 		// After a crash the reactions to a few events are repeated, which does
 		// no harm; in return, not each of them costs a transaction.
-		reactor, err := cqrs.NewReactor(storage.store, storage.target, reaction, cqrs.Config{Logger: o.Logger, BatchSize: 16})
+		reactor, err := cqrs.NewReactor(storage.store, storage.target, reaction, cqrs.Config{Owner: owner, Logger: o.Logger, BatchSize: 16})
 		if err != nil {
 			return nil, err
 		}

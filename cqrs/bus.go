@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// Message is a command or query on its way to its handler.
+// Message is a command or query on its way to its handler. Middleware passes on
+// the one it was given, with other values if need be.
 type Message struct {
 	// Name is that of the Go type, with its package: "content.Upload".
 	Name string
@@ -28,7 +29,8 @@ type Next func(ctx context.Context, message Message) error
 
 // Middleware does something around every command or query: it logs, measures,
 // authorizes, tries again. It is called once for each handler, when that is
-// registered; what it returns is called by many goroutines at once.
+// registered; what it returns is called by many goroutines at once. A Next that
+// it has called must have returned before it returns.
 type Middleware func(next Next) Next
 
 // bus finds the handler of a type. Handlers may be added at any time; those who
@@ -94,11 +96,13 @@ func (b *bus) search(ctx context.Context, value any) (found bool, err error) {
 }
 
 // chain puts the middleware around a handler; the first is the outermost.
-func (b *bus) chain(last Next) Next {
+func (b *bus) chain(next Next) (Next, error) {
 	for i := len(b.middleware) - 1; i >= 0; i-- {
-		last = b.middleware[i](last)
+		if next = b.middleware[i](next); next == nil {
+			return nil, invalidf("middleware %d returned nil", i)
+		}
 	}
-	return last
+	return next, nil
 }
 
 func checkMiddleware(middleware []Middleware) []Middleware {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -224,4 +225,35 @@ func TestSendDoesNotAllocate(t *testing.T) {
 	ctx := t.Context()
 	assert.Equal(t, testing.AllocsPerRun(100, func() { _ = cqrs.Send(ctx, commands, upload{"a"}) }), 0.0, "Send")
 	assert.Equal(t, testing.AllocsPerRun(100, func() { _, _ = cqrs.Ask(ctx, queries, length{Of: "a"}) }), 0.0, "Ask")
+}
+
+// A handler must not be reachable without the middleware it was to be behind.
+func TestMiddlewareThatReturnsNothing(t *testing.T) {
+	pass := func(next cqrs.Next) cqrs.Next { return next }
+	nothing := func(cqrs.Next) cqrs.Next { return nil }
+	for _, middleware := range [][]cqrs.Middleware{{nothing}, {pass, nothing}, {nothing, pass}} {
+		commands := cqrs.NewCommands(middleware...)
+		err := cqrs.Handle(commands, func(context.Context, upload) error { return nil })
+		assert.ErrorIs(t, err, cqrs.ErrInvalid)
+		assert.ErrorIs(t, cqrs.Send(t.Context(), commands, upload{}), cqrs.ErrUnknown)
+
+		queries := cqrs.NewQueries(middleware...)
+		err = cqrs.Answer(queries, func(context.Context, length) (int, error) { return 1, nil })
+		assert.ErrorIs(t, err, cqrs.ErrInvalid)
+		_, err = cqrs.Ask(t.Context(), queries, length{})
+		assert.ErrorIs(t, err, cqrs.ErrUnknown)
+	}
+}
+
+// A Message made anew has nowhere to put the result.
+func TestMiddlewareThatMakesAMessage(t *testing.T) {
+	queries := cqrs.NewQueries(func(next cqrs.Next) cqrs.Next {
+		return func(ctx context.Context, m cqrs.Message) error {
+			return next(ctx, cqrs.Message{Name: m.Name, Value: m.Value})
+		}
+	})
+	assert.NoError(t, cqrs.Answer(queries, func(context.Context, length) (int, error) { return 1, nil }))
+	_, err := cqrs.Ask(t.Context(), queries, length{})
+	assert.ErrorIs(t, err, cqrs.ErrInvalid)
+	assert.True(t, strings.Contains(err.Error(), "change the one it was given"), "%v", err)
 }

@@ -22,14 +22,18 @@ type commandHandler[C any] struct {
 
 // Handle registers the handler of the commands of type C. It may be called at
 // any time, also while commands are being sent. The error matches ErrRegistered
-// if C has a handler already, and ErrInvalid if handle is nil.
+// if C has a handler already, and ErrInvalid if handle is nil or middleware
+// returns nil.
 func Handle[C any](commands *Commands, handle func(ctx context.Context, command C) error) error {
 	h := &commandHandler[C]{handle: handle, name: nameOf[C]()}
 	if handle == nil {
 		return fmt.Errorf("cqrs: handle %s: %w", h.name, invalidf("the handler is nil"))
 	}
 	if len(commands.middleware) > 0 {
-		h.next = commands.chain(h.last)
+		var err error
+		if h.next, err = commands.chain(h.last); err != nil {
+			return fmt.Errorf("cqrs: handle %s: %w", h.name, err)
+		}
 	}
 	if err := commands.add(keyOf[C](), h.name, h); err != nil {
 		return fmt.Errorf("cqrs: handle: %w", err)

@@ -38,14 +38,18 @@ type queryHandler[Q Query[R], R any] struct {
 
 // Answer registers what answers the queries of type Q. It may be called at any
 // time, also while queries are being asked. The error matches ErrRegistered if Q
-// has an answer already, and ErrInvalid if answer is nil.
+// has an answer already, and ErrInvalid if answer is nil or middleware returns
+// nil.
 func Answer[Q Query[R], R any](queries *Queries, answer func(ctx context.Context, query Q) (R, error)) error {
 	h := &queryHandler[Q, R]{answer: answer, name: nameOf[Q]()}
 	if answer == nil {
 		return fmt.Errorf("cqrs: answer %s: %w", h.name, invalidf("the answer is nil"))
 	}
 	if len(queries.middleware) > 0 {
-		h.next = queries.chain(h.last)
+		var err error
+		if h.next, err = queries.chain(h.last); err != nil {
+			return fmt.Errorf("cqrs: answer %s: %w", h.name, err)
+		}
 	}
 	if err := queries.add(keyOf[Q](), h.name, h); err != nil {
 		return fmt.Errorf("cqrs: answer: %w", err)
@@ -85,9 +89,12 @@ type asked[R any] struct {
 
 func (h *queryHandler[Q, R]) last(ctx context.Context, message Message) error {
 	query, ok := message.Value.(Q)
-	result, whole := message.result.(*R)
-	if !ok || !whole {
+	if !ok {
 		return unfit(h.name, message.Value)
+	}
+	result, ok := message.result.(*R)
+	if !ok {
+		return fmt.Errorf("cqrs: %s: %w", h.name, invalidf("middleware made a Message: let it change the one it was given"))
 	}
 	var err error
 	*result, err = h.answer(ctx, query)

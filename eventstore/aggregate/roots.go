@@ -76,7 +76,7 @@ func (r *Roots[A, E]) Load(ctx context.Context, id string) (A, error) {
 func (r *Roots[A, E]) Save(ctx context.Context, a A) error {
 	root := a.root()
 	if root.owner != r.engine {
-		return fmt.Errorf("aggregate: save %q: %w", root.id, invalidf("the aggregate was not loaded from these Roots"))
+		return fmt.Errorf("aggregate: save %q: %w", root.id, invalidf("the aggregate was not loaded from these Roots, or an Update of it is under way"))
 	}
 	for len(root.pending) > 0 {
 		if err := r.append(ctx, root); err != nil {
@@ -120,18 +120,23 @@ func (r *Roots[A, E]) append(ctx context.Context, root *Root[E]) error {
 // again: Update returns nil then.
 //
 // change may be called several times, or not at all for a command that comes
-// twice. It may keep the aggregate only if Update returns nil. Update returns
-// change's error as it is, or the errors of [Repository.Handle].
+// twice. It must not Save the aggregate, and may keep it only if Update returns
+// nil. Update returns change's error as it is, or the errors of
+// [Repository.Handle].
 func (r *Roots[A, E]) Update(ctx context.Context, id string, change func(A) error) error {
 	result, err := r.engine.handle(ctx, id, func(at *loaded[A]) ([]E, error) {
-		at.state.root().place = at.place
+		root := at.state.root()
+		root.place = at.place
+		root.owner = nil // until it is saved, so that change cannot save it as well
 		if err := change(at.state); err != nil {
 			return nil, err
 		}
-		return at.state.root().pending, nil
+		return root.pending, nil
 	})
 	if err == nil && !result.Repeated {
-		result.State.root().saved(len(result.Events), result.Version)
+		root := result.State.root()
+		root.saved(len(result.Events), result.Version)
+		root.owner = r.engine
 	}
 	return err
 }

@@ -353,3 +353,38 @@ func TestNewRootsErrors(t *testing.T) {
 	_, err = aggregate.NewRoots(newLedger, config)
 	assert.ErrorIs(t, err, eventstore.ErrInvalid)
 }
+
+// Update appends what was recorded, so a Save in there would append it on its
+// own, and once more with each attempt.
+func TestRootsSaveInsideUpdate(t *testing.T) {
+	roots, store := newLedgers(t, eventstore.NewMemory())
+	calls := 0
+	save := func(l *ledger) error {
+		calls++
+		l.Deposit(1)
+		if err := roots.Save(t.Context(), l); err != nil {
+			return err
+		}
+		l.Deposit(2)
+		return nil
+	}
+	err := roots.Update(t.Context(), "1", save)
+	assert.ErrorIs(t, err, eventstore.ErrInvalid)
+	assert.Equal(t, calls, 1)
+
+	var kept *ledger
+	assert.NoError(t, roots.Update(t.Context(), "1", func(l *ledger) error {
+		kept = l
+		l.Deposit(3)
+		return nil
+	}))
+	assert.NoError(t, save(kept), "an aggregate that was kept is as good as a loaded one")
+	assert.NoError(t, roots.Save(t.Context(), kept))
+	assert.Equal(t, amounts(t, store), []int{3, 1, 2})
+
+	assert.NoError(t, roots.Update(t.Context(), "1", func(l *ledger) error {
+		kept = l
+		return nil
+	}))
+	assert.NoError(t, save(kept), "also one to which nothing happened")
+}

@@ -135,8 +135,10 @@ func (r *Roots[A, E]) Update(ctx context.Context, id string, change func(A) erro
 	})
 	if err == nil && !result.Repeated {
 		root := result.State.root()
-		root.saved(len(result.Events), result.Version)
 		root.owner = r.engine
+		if len(result.Events) > 0 {
+			root.saved(len(result.Events), result.Version)
+		}
 	}
 	return err
 }

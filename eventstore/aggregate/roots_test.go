@@ -388,3 +388,22 @@ func TestRootsSaveInsideUpdate(t *testing.T) {
 	}))
 	assert.NoError(t, save(kept), "also one to which nothing happened")
 }
+
+// One to which nothing happened still has to begin its stream anew.
+func TestRootsUpdateWithoutEventsAfterDeletion(t *testing.T) {
+	roots, store := newLedgers(t, eventstore.NewMemory())
+	deposit := func(l *ledger) error { l.Deposit(1); return nil }
+	assert.NoError(t, roots.Update(t.Context(), "1", deposit))
+	assert.NoError(t, store.Delete(t.Context(), "account-1", eventstore.Any))
+	var kept *ledger
+	assert.NoError(t, roots.Update(t.Context(), "1", func(l *ledger) error {
+		kept = l
+		return nil
+	}))
+	kept.Deposit(2)
+	assert.NoError(t, roots.Save(t.Context(), kept))
+	l, err := roots.Load(t.Context(), "1")
+	assert.NoError(t, err)
+	assert.Equal(t, l.Balance, 2)
+	assert.Equal(t, l.Version(), 2)
+}

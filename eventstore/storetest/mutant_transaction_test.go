@@ -43,7 +43,7 @@ func transactionMutants() []mutant {
 		{fault: "commits what is rolled back", by: "what is rolled back is never delivered", words: "rolled back", harness: commitsAll},
 		{fault: "commits what is rolled back, to subscribers", by: "miss nothing and repeat nothing while writers write", words: "what is rolled back is never delivered", harness: commitsAll},
 		{fault: "skips what commits after something later", by: "an event that is committed late is delivered late", words: "once its transaction has committed", harness: skipsLate},
-		{fault: "skips what commits late, between pages", by: "transactions that end between the pages of a reading", words: "every committed event once", harness: skipsLate},
+		{fault: "skips what commits late, between pages", by: "transactions that end between the pages of a reading", words: "every committed event once|Count is how many events reading all returns", harness: skipsLate},
 		{fault: "skips what commits late, to subscribers", by: "miss nothing and repeat nothing while writers write", words: "missed", harness: skipsLate},
 		{fault: "holds readers up while a transaction is open", by: "an event that is committed late is delivered late", words: "no events came", harness: stalls},
 		{fault: "holds readers up while a foreign transaction is open", by: "a transaction open in another database holds nobody up", words: "no events came", harness: stalls},

@@ -10,7 +10,8 @@ type Found struct{ Version, Position int64 }
 // it holds an ID, erased events included. Neither is kept.
 //
 // Check fills in results. If it returns true, the events were all appended
-// before and nothing is to be written. If it returns false and no error, the
+// before and nothing is to be written; what was expected then is not asked
+// again of streams that are only checked. If it returns false and no error, the
 // driver appends the events of writes[i] to end at results[i].Version, and sets
 // results[i].Position. It returns, in this order of precedence:
 // *TombstonedError, *PartialOverlapError, *ConflictError.
@@ -21,11 +22,41 @@ func Check(
 	find func(i int, id uuid.UUID) (Found, bool),
 ) (duplicate bool, err error) {
 	for i := range writes {
-		head := heads(i)
-		if head.Tombstoned && (len(writes[i].Events) > 0 || !writes[i].Expected.holds(head)) {
+		if len(writes[i].Events) > 0 && heads(i).Tombstoned {
 			return false, &TombstonedError{Stream: writes[i].Stream}
 		}
 	}
+	duplicate, overlap := repeated(writes, results, find)
+	for i := range writes {
+		if len(writes[i].Events) > 0 {
+			continue
+		}
+		head := heads(i)
+		if duplicate {
+			results[i] = Appended{Version: head.Version, Duplicate: true}
+		} else if head.Tombstoned && !writes[i].Expected.holds(head) {
+			return false, &TombstonedError{Stream: writes[i].Stream}
+		}
+	}
+	if duplicate || overlap != nil {
+		return duplicate, overlap
+	}
+	for i := range writes {
+		head := heads(i)
+		if !writes[i].Expected.holds(head) {
+			return false, &ConflictError{
+				Stream: writes[i].Stream, Expected: writes[i].Expected,
+				Actual: head.Version, Deleted: head.Deleted,
+			}
+		}
+		results[i] = Appended{Version: head.Version + int64(len(writes[i].Events))}
+	}
+	return false, nil
+}
+
+// repeated tells whether all events were appended before, and fills in the
+// results of that time. The error is a *PartialOverlapError.
+func repeated(writes []Write, results []Appended, find func(int, uuid.UUID) (Found, bool)) (bool, error) {
 	duplicates, fresh := 0, -1
 	for i := range writes {
 		if len(writes[i].Events) == 0 {
@@ -44,22 +75,6 @@ func Check(
 	}
 	if duplicates > 0 && fresh >= 0 {
 		return false, &PartialOverlapError{Stream: writes[fresh].Stream}
-	}
-	for i := range writes {
-		head := heads(i)
-		if duplicates > 0 {
-			if len(writes[i].Events) == 0 {
-				results[i] = Appended{Version: head.Version, Duplicate: true}
-			}
-			continue
-		}
-		if !writes[i].Expected.holds(head) {
-			return false, &ConflictError{
-				Stream: writes[i].Stream, Expected: writes[i].Expected,
-				Actual: head.Version, Deleted: head.Deleted,
-			}
-		}
-		results[i] = Appended{Version: head.Version + int64(len(writes[i].Events))}
 	}
 	return duplicates > 0, nil
 }

@@ -143,6 +143,10 @@ func sameIDsManyStreams(ctx context.Context, t *trial) {
 			}
 		}
 	}
+	t.must(ctx, Erase{Stream: "many-0", Expected: eventstore.Any, Kind: eventstore.Tombstone})
+	if err := t.do(ctx, op).Err; err != nil {
+		t.broken(sameAgain+", also when a stream that was only checked has been tombstoned since", "%v", err)
+	}
 	single, err := t.append(ctx, "many-2", eventstore.NoStream, op[2].Events...)
 	if err != nil || single.Version != 3 || !single.Duplicate {
 		t.broken(sameAgain+", also when one stream of several is repeated alone", "%s, error %v", tellResult(single), err)

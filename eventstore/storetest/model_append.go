@@ -33,13 +33,40 @@ func (m *Model) stepAppend(op Append, got Outcome) error {
 // append decides by the documentation of eventstore, not by its Check.
 func (m *Model) append(op Append) ([]eventstore.Appended, error) {
 	for _, w := range op {
-		onlyChecks := len(w.Events) == 0 && (w.Expected == eventstore.Any || w.Expected == eventstore.NoStream)
-		if s := m.streams[w.Stream]; s != nil && s.tombstoned && !onlyChecks {
+		if len(w.Events) > 0 && m.peek(w.Stream).tombstoned {
 			return nil, &eventstore.TombstonedError{Stream: w.Stream}
 		}
 	}
-	results := make([]eventstore.Appended, len(op))
-	repeated, fresh := false, ""
+	results, repeated, overlap := m.repeated(op)
+	for i, w := range op {
+		s := m.peek(w.Stream)
+		switch {
+		case len(w.Events) > 0:
+		case repeated:
+			results[i] = eventstore.Appended{Version: s.version(), Duplicate: true}
+		case s.tombstoned && w.Expected != eventstore.Any && w.Expected != eventstore.NoStream:
+			return nil, &eventstore.TombstonedError{Stream: w.Stream}
+		}
+	}
+	if repeated || overlap != nil {
+		return results, overlap
+	}
+	for i, w := range op {
+		s := m.peek(w.Stream)
+		if !s.is(w.Expected) {
+			return nil, &eventstore.ConflictError{Stream: w.Stream, Expected: w.Expected, Actual: s.version(), Deleted: s.deleted}
+		}
+		results[i] = eventstore.Appended{Version: s.version() + int64(len(w.Events))}
+	}
+	m.write(op)
+	return results, nil
+}
+
+// repeated tells whether the events of all writes were appended before, and
+// with which results.
+func (m *Model) repeated(op Append) (results []eventstore.Appended, repeated bool, err error) {
+	results = make([]eventstore.Appended, len(op))
+	fresh := ""
 	for i, w := range op {
 		if len(w.Events) == 0 {
 			continue
@@ -55,28 +82,13 @@ func (m *Model) append(op Append) ([]eventstore.Appended, error) {
 			last := s.events[versions[len(versions)-1]-1]
 			results[i] = eventstore.Appended{Version: last.Version, Position: last.Position, Duplicate: true}
 		default:
-			return nil, &eventstore.PartialOverlapError{Stream: w.Stream, Present: s.those(w.Events)}
+			return nil, false, &eventstore.PartialOverlapError{Stream: w.Stream, Present: s.those(w.Events)}
 		}
 	}
 	if repeated && fresh != "" {
-		return nil, &eventstore.PartialOverlapError{Stream: fresh}
+		return nil, false, &eventstore.PartialOverlapError{Stream: fresh}
 	}
-	for i, w := range op {
-		s := m.peek(w.Stream)
-		switch {
-		case repeated && len(w.Events) == 0:
-			results[i] = eventstore.Appended{Version: s.version(), Duplicate: true}
-		case repeated:
-		case !s.is(w.Expected):
-			return nil, &eventstore.ConflictError{Stream: w.Stream, Expected: w.Expected, Actual: s.version(), Deleted: s.deleted}
-		default:
-			results[i] = eventstore.Appended{Version: s.version() + int64(len(w.Events))}
-		}
-	}
-	if !repeated {
-		m.write(op)
-	}
-	return results, nil
+	return results, repeated, nil
 }
 
 func (m *Model) write(op Append) {

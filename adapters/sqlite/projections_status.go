@@ -32,8 +32,15 @@ func (p *Projections) SetStatus(ctx context.Context, name string, version int, s
 	})
 }
 
+// Tables that refer to each other can go one after the other only if nobody asks
+// before the commit whether the references are good.
+const deferForeignKeys = `PRAGMA defer_foreign_keys = ON`
+
 // drop removes the tables, and forgets what was done.
 func (r *projection) drop(ctx context.Context, tx *sql.Tx) error {
+	if _, err := tx.ExecContext(ctx, deferForeignKeys); err != nil {
+		return err
+	}
 	for _, table := range r.Tables {
 		if _, err := tx.ExecContext(ctx, `DROP TABLE IF EXISTS `+r.Model.Table(table)); err != nil {
 			return fmt.Errorf("table %q: %w", table, err)

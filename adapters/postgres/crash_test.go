@@ -1,8 +1,6 @@
 package postgres_test
 
 import (
-	"context"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -24,24 +22,25 @@ func TestTransactionIDsGivenOutAgain(t *testing.T) {
 	db := openDatabase(t, url, postgres.EventStoreConfig{})
 	add(t, db, "a-1", 2)
 
-	conn, err := pgx.Connect(ctx, url)
-	assert.NoError(t, err)
-	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, strings.Repeat("BEGIN; SELECT pg_current_xact_id(); ROLLBACK;", 300))
-	assert.NoError(t, err)
-	var before int64
-	assert.NoError(t, conn.QueryRow(ctx, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").Scan(&before))
-	_, middle, _ := page(t, db, "", 1)
-	_, end := rest(t, db, "", 100)
-	page0, err := db.ReadAll(ctx, everything(0))
-	assert.NoError(t, err)
-	now := page0.Next.String()
-
-	crash(t, url, conn.PgConn().PID())
-	db = openDatabase(t, url, postgres.EventStoreConfig{})
-	var after int64
-	assert.NoError(t, db.pool.QueryRow(ctx, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").Scan(&after))
-	assert.True(t, after < before, "the server forgot no ids: next was %d, is %d", before, after)
+	var middle, end, now string
+	for try := 0; ; try++ {
+		assert.True(t, try < 10, "the server forgets no ids")
+		conn, err := pgx.Connect(ctx, url)
+		assert.NoError(t, err)
+		burn(t, url, 300)
+		before := nextID(t, db)
+		_, middle, _ = page(t, db, "", 1)
+		_, end = rest(t, db, "", 100)
+		current, err := db.ReadAll(ctx, everything(0))
+		assert.NoError(t, err)
+		now = current.Next.String()
+		crash(t, url, conn.PgConn().PID())
+		_ = conn.Close(ctx)
+		db = openDatabase(t, url, postgres.EventStoreConfig{})
+		if nextID(t, db) < before { // else something has flushed meanwhile
+			break
+		}
+	}
 	add(t, db, "a-1", 2)
 	add(t, db, "b-1", 1)
 
@@ -51,6 +50,13 @@ func TestTransactionIDsGivenOutAgain(t *testing.T) {
 		got, _ := rest(t, db, checkpoint, 2)
 		assert.Equal(t, places(got), []string{"a-1/3", "a-1/4", "b-1/1"}, "from %s", name)
 	}
+}
+
+// nextID is the next transaction id that the server will give out.
+func nextID(t *testing.T, db *database) (id int64) {
+	t.Helper()
+	assert.NoError(t, db.pool.QueryRow(t.Context(), "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").Scan(&id))
+	return id
 }
 
 // Other transactions leave the checkpoint of a reader at the end as it is. Else

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -77,7 +76,7 @@ func modePool(t *testing.T, url string, mode pgx.QueryExecMode) *pgxpool.Pool {
 	assert.NoError(t, err)
 	settings.ConnConfig.DefaultQueryExecMode = mode
 	settings.MaxConns = 3
-	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	pool, err := pgxpool.NewWithConfig(t.Context(), settings)
 	assert.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool

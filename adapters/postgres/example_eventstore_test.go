@@ -39,16 +39,23 @@ func ExampleOpenEventStore() {
 	if err != nil && !errors.Is(err, eventstore.ErrConflict) {
 		log.Fatal(err)
 	}
-	var after eventstore.Checkpoint // read from where it was saved
+	after, err := eventstore.ParseCheckpoint(savedCheckpoint())
+	if err != nil {
+		log.Fatal(err)
+	}
 	for event, err := range store.Subscribe(ctx, after, eventstore.Filter{Categories: []string{"content"}}) {
 		if err != nil {
 			log.Print(err)
 			return
 		}
 		fmt.Println(event.Stream, event.Version, event.Type)
-		after = event.Checkpoint // to be saved
+		saveCheckpoint(event.Checkpoint.String())
 	}
 }
+
+// In a service these are a file or a row beside what is made of the events.
+func savedCheckpoint() string { return "" }
+func saveCheckpoint(string)   {}
 
 // An event is committed together with a row of the program's own, or not at
 // all.

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -29,7 +28,7 @@ func TestAppendingProcess(t *testing.T) {
 	if url == "" {
 		t.Skip("runs only as a process of its own, started by another test")
 	}
-	pool, err := pgxpool.New(context.Background(), url)
+	pool, err := pgxpool.New(t.Context(), url)
 	assert.NoError(t, err)
 	driver, err := postgres.OpenEventStore(t.Context(), pool, postgres.EventStoreConfig{})
 	assert.NoError(t, err)

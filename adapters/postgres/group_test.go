@@ -92,7 +92,7 @@ func TestAnswersInAStorm(t *testing.T) {
 						fail("wrong version", r, err)
 					}
 				case 1:
-					if r, err := store.Append(ctx, "old-1", eventstore.Any, before...); err != nil || !r.Duplicate || r.Version != 3 {
+					if r, err := store.Append(ctx, "old-1", eventstore.Any, slices.Clone(before)...); err != nil || !r.Duplicate || r.Version != 3 {
 						fail("the same IDs again", r, err)
 					}
 				case 2:

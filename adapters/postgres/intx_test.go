@@ -20,9 +20,9 @@ func newTable(t *testing.T) *database {
 	return db
 }
 
-func order(t *testing.T, tx pgx.Tx, id int) {
+func order(ctx context.Context, t *testing.T, tx pgx.Tx, id int) {
 	t.Helper()
-	_, err := tx.Exec(t.Context(), "INSERT INTO orders VALUES ($1)", id)
+	_, err := tx.Exec(ctx, "INSERT INTO orders VALUES ($1)", id)
 	assert.NoError(t, err)
 }
 
@@ -38,13 +38,15 @@ func TestInTxCommitsTogether(t *testing.T) {
 	db := newTable(t)
 	for id, commit := range []bool{true, false} {
 		err := pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
-			order(t, tx, id)
-			add(t, db.InTx(tx), "order-1", 2)
-			add(t, db.InTx(tx), "order-2", 1)
+			order(ctx, t, tx, id)
+			store := eventstore.New(db.InTx(tx), eventstore.Config{})
+			_, err := store.Append(ctx, "order-1", eventstore.Any, some(2)...)
+			assert.NoError(t, err)
+			_, err = store.Append(ctx, "order-2", eventstore.Any, some(1)...)
 			if !commit {
-				return errGone
+				err = errGone
 			}
-			return nil
+			return err
 		})
 		assert.Equal(t, err == nil, commit)
 	}
@@ -66,7 +68,7 @@ func TestInTxAfterAConflict(t *testing.T) {
 	assert.NoError(t, eventstore.New(db, eventstore.Config{}).Tombstone(ctx, "closed-1", eventstore.Any))
 	assert.NoError(t, pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
 		store := eventstore.New(db.InTx(tx), eventstore.Config{})
-		order(t, tx, 1)
+		order(ctx, t, tx, 1)
 		_, err := store.Append(ctx, "order-1", eventstore.Exact(1), some(1)...)
 		conflict := assert.ErrorAs[*eventstore.ConflictError](t, err)
 		assert.Equal(t, conflict.Actual, int64(2))

@@ -117,7 +117,7 @@ func TestPlans(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	url := testenv.Postgres(t)
-	pool, err := pgxpool.New(context.Background(), url)
+	pool, err := pgxpool.New(t.Context(), url)
 	assert.NoError(t, err)
 	t.Cleanup(pool.Close)
 	store, err := OpenEventStore(ctx, pool, EventStoreConfig{})

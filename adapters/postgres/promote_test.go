@@ -35,12 +35,13 @@ func newStandby(t *testing.T, database string) string {
 	owner := info.Sys().(*syscall.Stat_t)
 
 	// A folder of the server's account, with a name short enough for a socket.
-	dir, err := os.MkdirTemp("/tmp", "parlance-standby-")
+	dir, err := os.MkdirTemp("/tmp", "parlance-standby-") //nolint:usetesting // t.TempDir is closed to the server's account
 	assert.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	assert.NoError(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	bin := filepath.Dir(testenv.PostgresBin(t, "pg_basebackup"))
 	program := func(ctx context.Context, name string, args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, testenv.PostgresBin(t, name), args...)
+		cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
 		cmd.Dir = dir
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 		if os.Geteuid() == 0 {

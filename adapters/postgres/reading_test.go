@@ -30,7 +30,7 @@ func newPool(t testing.TB, url string, n int32) *pgxpool.Pool {
 	settings, err := pgxpool.ParseConfig(url)
 	assert.NoError(t, err)
 	settings.MaxConns = n
-	pool, err := pgxpool.NewWithConfig(context.Background(), settings)
+	pool, err := pgxpool.NewWithConfig(t.Context(), settings)
 	assert.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool

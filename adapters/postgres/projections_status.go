@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,15 +47,27 @@ func (p *Projections) setStatus(ctx context.Context, tx pgx.Tx, projection strin
 	if status == cqrs.Dropped {
 		// Before the record is changed, since an update in progress locks the
 		// tables first, too.
-		for _, table := range record.Tables {
-			if _, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+record.Model.Table(table)); err != nil {
-				return err
-			}
+		if err := dropTables(ctx, tx, record); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, p.sql.reset, projection, version); err != nil {
 			return err
 		}
 	}
 	_, err = tx.Exec(ctx, p.sql.setStatus, projection, version, record.Status, status)
+	return err
+}
+
+// dropTables removes all tables in one statement, since they may refer to each
+// other.
+func dropTables(ctx context.Context, tx pgx.Tx, record cqrs.Record) error {
+	if len(record.Tables) == 0 {
+		return nil
+	}
+	names := make([]string, len(record.Tables))
+	for i, table := range record.Tables {
+		names[i] = record.Model.Table(table)
+	}
+	_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+strings.Join(names, ", "))
 	return err
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -60,7 +61,7 @@ func (p *Projections) Update(ctx context.Context, lease cqrs.Lease, step cqrs.St
 func (p *Projections) transact(ctx context.Context, lease cqrs.Lease, step cqrs.Step, write func(context.Context, pgx.Tx) error) (next cqrs.Lease, err error) {
 	// The server ends the session of an owner that has stopped in the middle:
 	// the next one must not wait for its locks.
-	idle := strconv.FormatInt(max(lease.Duration.Milliseconds(), 1), 10)
+	idle := strconv.FormatInt(min(max(lease.Duration.Milliseconds(), 1), math.MaxInt32), 10)
 	tx, err := p.pool.BeginTx(ctx, pgx.TxOptions{
 		BeginQuery: "BEGIN; SET LOCAL idle_in_transaction_session_timeout = " + idle,
 	})

@@ -14,7 +14,8 @@ import (
 //
 // A target has one record for each version of each projection: its Status, an
 // epoch, an owner, the time at which the lease ends, a checkpoint, and how many
-// events were applied. It reads the time from one clock, that of the database.
+// events were applied. It reads the time from one clock, that of the database;
+// when that is set back, a lease must not last longer than it was given for.
 //
 // All methods are safe for concurrent use, also from several processes. They
 // return when ctx is done, with an error that wraps context.Cause(ctx); what was

@@ -62,11 +62,14 @@ func OpenProjections(ctx context.Context, pool *pgxpool.Pool, config Projections
 	return &Projections{pool: pool, schema: schema, sql: newProjectionStatements(schema)}, nil
 }
 
-// Leases are told by the clock of the database. Status 1 is building, 2 active,
-// 3 retired, 4 dropped. $1 is the name and $2 the version.
+// Leases are told by the clock of the database. One that was extended in the
+// future has ended, since the clock was set back; a second of that is nothing.
+// Status 1 is building, 2 active, 3 retired, 4 dropped. $1 is the name and $2 the
+// version.
 const (
+	projectionOwned   = `lease_until > clock_timestamp() AND updated_at <= clock_timestamp() + interval '1 second'`
 	projectionColumns = `version, status, tables, checkpoint, applied,
-    CASE WHEN lease_until > clock_timestamp() THEN owner ELSE '' END,
+    CASE WHEN ` + projectionOwned + ` THEN owner ELSE '' END,
     coalesce(greatest(extract(epoch FROM lease_until - clock_timestamp()) * 1e6, 0), 0)::bigint`
 
 	// One round trip while there is another owner, two if there is none.
@@ -76,7 +79,7 @@ UPDATE {schema}.projections
 SET epoch = epoch + 1, owner = $3, lease_until = clock_timestamp() + $4 * interval '1 microsecond',
     tables = $5, updated_at = clock_timestamp()
 WHERE name = $1 AND version = $2 AND status IN (1, 2)
-  AND (owner = $3 OR lease_until IS NULL OR lease_until <= clock_timestamp())
+  AND (owner = $3 OR (` + projectionOwned + `) IS NOT TRUE)
 RETURNING status, epoch, fresh, checkpoint, applied`
 	projectionInsertSQL = `
 INSERT INTO {schema}.projections (name, version, tables, status)

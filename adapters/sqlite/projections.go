@@ -32,11 +32,11 @@ var _ cqrs.Target[*sql.Tx] = (*Projections)(nil)
 func (db *Database) Projections() *Projections { return &Projections{db: db} }
 
 const (
-	projectionColumns = `version, status, tables, epoch, owner, lease_until, fresh, checkpoint, applied`
+	projectionColumns = `version, status, tables, epoch, owner, lease_from, lease_until, fresh, checkpoint, applied`
 	selectProjection  = `SELECT ` + projectionColumns + ` FROM parlance_projections WHERE name = ? AND version = ?`
 	selectProjections = `SELECT ` + projectionColumns + ` FROM parlance_projections WHERE name = ? ORDER BY version`
 	upsertProjection  = `INSERT OR REPLACE INTO parlance_projections (name, ` + projectionColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	releaseProjection = `UPDATE parlance_projections SET owner = '', lease_until = 0
 		WHERE name = ? AND version = ? AND epoch = ?`
 )
@@ -46,7 +46,23 @@ type projection struct {
 	cqrs.Record
 	epoch int64
 	fresh bool
-	until time.Time
+	from  time.Time // when the lease was given or last extended
+	until time.Time // when it ends
+}
+
+// extend gives the lease a new end.
+func (r *projection) extend(by time.Duration) {
+	r.from = time.Now()
+	r.until = r.from.Add(by)
+}
+
+// remaining returns how long the lease lasts yet. One that begins in the future
+// has ended, since the clock was set back; a second of that is nothing.
+func (r *projection) remaining() time.Duration {
+	if now := time.Now(); !r.from.After(now.Add(time.Second)) {
+		return max(r.until.Sub(now), 0)
+	}
+	return 0
 }
 
 // Acquire implements cqrs.Target.
@@ -75,7 +91,7 @@ func (p *Projections) Acquire(ctx context.Context, claim cqrs.Claim) (lease cqrs
 }
 
 func (r *projection) refuse(claim cqrs.Claim) error {
-	remaining := time.Until(r.until)
+	remaining := r.remaining()
 	switch {
 	case r.Status == cqrs.Retired || r.Status == cqrs.Dropped:
 		return cqrs.ErrRetired
@@ -87,7 +103,8 @@ func (r *projection) refuse(claim cqrs.Claim) error {
 
 func (r *projection) acquire(ctx context.Context, tx *sql.Tx, claim cqrs.Claim) (cqrs.Lease, error) {
 	r.epoch++
-	r.Owner, r.Tables, r.until = claim.Owner, slices.Clone(claim.Tables), time.Now().Add(claim.Duration)
+	r.Owner, r.Tables = claim.Owner, slices.Clone(claim.Tables)
+	r.extend(claim.Duration)
 	lease := cqrs.Lease{
 		Model: r.Model, Status: r.Status, Owner: r.Owner, Duration: claim.Duration, Tables: r.Tables,
 		Epoch: r.epoch, Fresh: r.fresh, Checkpoint: r.Checkpoint, Applied: r.Applied,
@@ -131,8 +148,8 @@ func (p *Projections) Versions(ctx context.Context, name string) ([]cqrs.Record,
 	records := make([]cqrs.Record, len(found))
 	for i, r := range found {
 		records[i] = r.Record
-		if records[i].Remaining = time.Until(r.until); records[i].Remaining <= 0 {
-			records[i].Owner, records[i].Remaining = "", 0
+		if records[i].Remaining = r.remaining(); records[i].Remaining == 0 {
+			records[i].Owner = ""
 		}
 	}
 	return records, nil
@@ -189,8 +206,8 @@ func scanProjection(row interface{ Scan(to ...any) error }, name string) (*proje
 	var r projection
 	var version int
 	var tables, checkpoint string
-	var until int64
-	err := row.Scan(&version, &r.Status, &tables, &r.epoch, &r.Owner, &until, &r.fresh, &checkpoint, &r.Applied)
+	var from, until int64
+	err := row.Scan(&version, &r.Status, &tables, &r.epoch, &r.Owner, &from, &until, &r.fresh, &checkpoint, &r.Applied)
 	if err == nil {
 		err = json.Unmarshal([]byte(tables), &r.Tables)
 	}
@@ -200,7 +217,7 @@ func scanProjection(row interface{ Scan(to ...any) error }, name string) (*proje
 	if err != nil {
 		return nil, fmt.Errorf("record of projection %q: %w", name, err)
 	}
-	r.Model, r.until = model(name, version), time.UnixMicro(until)
+	r.Model, r.from, r.until = model(name, version), time.UnixMicro(from), time.UnixMicro(until)
 	return &r, nil
 }
 
@@ -209,14 +226,13 @@ func (r *projection) save(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	until := int64(0)
-	if !r.until.IsZero() {
-		until = r.until.UnixMicro()
-	}
 	_, err = tx.ExecContext(ctx, upsertProjection, r.Model.Projection, r.Model.Version, r.Status, string(tables),
-		r.epoch, r.Owner, until, r.fresh, r.Checkpoint.String(), r.Applied)
+		r.epoch, r.Owner, micros(r.from), micros(r.until), r.fresh, r.Checkpoint.String(), r.Applied)
 	return err
 }
+
+// micros returns 0 for no time.
+func micros(t time.Time) int64 { return max(t.UnixMicro(), 0) }
 
 func model(name string, version int) cqrs.Model { return cqrs.NewModel(name, version, quote) }
 

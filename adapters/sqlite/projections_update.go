@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/parlance-go/parlance/cqrs"
 )
@@ -59,7 +58,7 @@ func update(
 	}
 	r.Checkpoint, r.fresh = step.Checkpoint, false
 	r.Applied += step.Applied
-	r.until = time.Now().Add(lease.Duration)
+	r.extend(lease.Duration)
 	if step.Activate {
 		if err := activate(ctx, tx, r); err != nil {
 			return cqrs.Lease{}, fmt.Errorf("activate: %w", err)

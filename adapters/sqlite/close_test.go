@@ -2,13 +2,16 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parlance-go/parlance/adapters/sqlite"
+	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/internal/assert"
 )
@@ -115,4 +118,30 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) {
 		time.Sleep(10 * time.Millisecond) // database/sql ends its goroutines a moment after Close has returned
 	}
 	t.Fatalf("goroutines after Close:\n%s", stacks)
+}
+
+// Nothing comes of trying again, so a Projector whose Database was closed under
+// it ends.
+func TestProjectorEndsWithItsDatabase(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	store := eventstore.New(db.EventStore(), eventstore.Config{})
+	live := make(chan struct{})
+	projector, err := cqrs.NewProjector(store, db.Projections(), cqrs.Projection[*sql.Tx]{
+		Name:  "p",
+		Apply: func(context.Context, *sql.Tx, cqrs.Model, []eventstore.Recorded) error { return nil },
+	}, cqrs.Config{Logger: slog.New(slog.DiscardHandler), Hooks: cqrs.Hooks{
+		Progress: func(context.Context, cqrs.Progress) { close(live) },
+	}})
+	assert.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- projector.Run(t.Context()) }()
+	<-live
+	assert.NoError(t, db.Close())
+	select {
+	case err := <-ended:
+		assert.ErrorIs(t, err, sqlite.ErrClosed)
+	case <-time.After(20 * time.Second):
+		t.Fatal("Run goes on after Close")
+	}
 }

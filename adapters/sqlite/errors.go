@@ -11,8 +11,8 @@ import (
 
 var (
 	// ErrClosed is returned by what is called or still waiting once the Database
-	// is closed.
-	ErrClosed = errors.New("sqlite: database is closed")
+	// is closed. It has the method Retryable() bool, which returns false.
+	ErrClosed error = closedError{}
 
 	// ErrBusy is matched by the error of a write that could not begin within
 	// Config.BusyTimeout, because others were writing. Nothing was written. The
@@ -37,6 +37,14 @@ func (e *SchemaError) Error() string {
 
 // Is makes errors.Is(err, ErrSchema) true.
 func (e *SchemaError) Is(target error) bool { return target == ErrSchema }
+
+// Retryable returns false: the program has to be upgraded first.
+func (e *SchemaError) Retryable() bool { return false }
+
+type closedError struct{}
+
+func (closedError) Error() string   { return "sqlite: database is closed" }
+func (closedError) Retryable() bool { return false }
 
 type busyError struct{ cause error }
 

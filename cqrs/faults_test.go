@@ -236,3 +236,28 @@ func TestSwitchThatFailsIsTriedMoreAndMoreRarely(t *testing.T) {
 		assert.NoError(t, stop())
 	})
 }
+
+// A caller whose time is up wants to know what it went by with.
+func TestCatchUpSaysWhatItWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, target := newStore(), cqrs.NewMemory[int]()
+		appendEvents(t, store, "a", "Happened")
+		cause := errors.New("no more time")
+		catchUp := func(p cqrs.Projection[countx]) error {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, cause)
+			defer cancel()
+			return newProjector(t, store, target, p, cqrs.Config{}).CatchUp(ctx)
+		}
+		p := counting(1)
+		p.Apply = func(context.Context, countx, cqrs.Model, []eventstore.Recorded) error { return errRefused }
+		err := catchUp(p)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, errRefused)
+
+		_, err = target.Acquire(t.Context(), cqrs.Claim{Projection: p.Name, Version: 1, Owner: "another", Duration: time.Minute})
+		assert.NoError(t, err)
+		err = catchUp(counting(1))
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, cqrs.ErrOwned)
+	})
+}

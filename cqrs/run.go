@@ -3,6 +3,7 @@ package cqrs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -59,7 +60,7 @@ func (r *run[Tx]) loop(ctx context.Context) error {
 			delay = r.failed(ctx, err)
 		}
 		if !sleep(ctx, delay) {
-			return context.Cause(ctx)
+			return fmt.Errorf("%w, while waiting after: %w", context.Cause(ctx), err)
 		}
 	}
 }

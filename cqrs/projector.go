@@ -114,7 +114,8 @@ func (p *Projector[Tx]) Run(ctx context.Context) error {
 // CatchUp is Run that ends when all events there are have been applied and the
 // version is active. If another process owns the projection, it waits until it
 // does no longer. It also returns an error if ctx is done before, which matches
-// the cause of ctx and the last failure, and ErrRetired if another version has taken the place of this one.
+// the cause of ctx and the last failure; and ErrRetired if another version has
+// taken the place of this one.
 func (p *Projector[Tx]) CatchUp(ctx context.Context) error {
 	if err := p.start(true).loop(ctx); err != nil {
 		return p.wrap("catch up", err)

@@ -21,6 +21,12 @@ type meter struct {
 	last  time.Time // of the last event that was applied
 }
 
+// restart begins to measure anew.
+func (m *meter) restart() {
+	m.total.Store(0)
+	m.rate, m.since = 0, time.Now()
+}
+
 // applied takes in that n more events were applied, the last one recorded at.
 func (m *meter) applied(n int, recorded time.Time) {
 	m.done += int64(n)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -25,11 +27,11 @@ type Config struct {
 	// Defaults to 30 s.
 	LeaseDuration time.Duration
 
-	// Owner is a name, of up to 200 bytes, that this process has and no other that
-	// runs: of a pod with an identity of its own, or of a program that holds a
-	// lock. If the process was killed and comes back under its name, it takes what
-	// it owned at once. Two that run under one name take it from each other
-	// again and again, which does no harm but is of no use.
+	// Owner is a name that this process has and no other that runs: of a pod with
+	// an identity of its own, or of a program that holds a lock. If the process was
+	// killed and comes back under its name, it takes what it owned at once. Two
+	// that run under one name take it from each other again and again, which does
+	// no harm but is of no use. It has up to 200 bytes of UTF-8 without NUL.
 	// Defaults to a new name for each Run.
 	Owner string
 
@@ -76,8 +78,8 @@ func (p *Projector[Tx]) prepare(batchSize int) error {
 		return invalidf("BatchSize %d is negative", c.BatchSize)
 	case c.LeaseDuration < 0 || c.LeaseDuration > 0 && c.LeaseDuration < 10*time.Millisecond:
 		return invalidf("LeaseDuration %s: want at least 10 ms", c.LeaseDuration)
-	case len(c.Owner) > 200:
-		return invalidf("Owner %.80q: want at most 200 bytes, not %d", c.Owner, len(c.Owner))
+	case len(c.Owner) > 200 || !utf8.ValidString(c.Owner) || strings.ContainsRune(c.Owner, 0):
+		return invalidf("Owner %.80q: want at most 200 bytes of UTF-8 without NUL", c.Owner)
 	}
 	if c.BatchSize == 0 {
 		c.BatchSize = batchSize

@@ -386,6 +386,43 @@ func TestProgress(t *testing.T) {
 	})
 }
 
+// What comes in by the thousand after the projection has caught up is counted
+// as well.
+func TestProgressOfALaterRush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, target := newStore(), cqrs.NewMemory[int]()
+		appendEvents(t, store, "a", "A", "A")
+		p := counting(1)
+		apply := p.Apply
+		p.Apply = func(ctx context.Context, tx countx, m cqrs.Model, events []eventstore.Recorded) error {
+			time.Sleep(time.Second)
+			return apply(ctx, tx, m, events)
+		}
+		var told seen[cqrs.Progress]
+		stop := running(t, newProjector(t, store, target, p, cqrs.Config{
+			BatchSize: 128, Hooks: cqrs.Hooks{Progress: told.hook},
+		}).Run)
+		time.Sleep(time.Minute)
+		before := len(told.list())
+		rush := make([]eventstore.Event, 1024)
+		for i := range rush {
+			rush[i].Type = "A"
+		}
+		_, err := store.Append(t.Context(), "b", eventstore.Any, rush...)
+		assert.NoError(t, err)
+		time.Sleep(time.Minute)
+		all := told.list()[before:]
+		assert.Equal(t, len(all), 8)
+		for i, p := range all {
+			assert.Equal(t, p.Done, int64(2+128*(i+1)))
+			assert.Equal(t, p.Total, int64(1026), "Total at %d", p.Done)
+			assert.Equal(t, p.Live, i == 7)
+			assert.Equal(t, p.ETA > 0, i < 7, "ETA at %d is %s", p.Done, p.ETA)
+		}
+		assert.NoError(t, stop())
+	})
+}
+
 func TestConfigErrorsNameTheField(t *testing.T) {
 	store, target := newStore(), cqrs.NewMemory[int]()
 	for want, change := range map[string]func(*cqrs.Projection[countx], *cqrs.Config){
@@ -396,6 +433,7 @@ func TestConfigErrorsNameTheField(t *testing.T) {
 		"Tables":        func(p *cqrs.Projection[countx], _ *cqrs.Config) { p.Tables = []string{string(make([]byte, 70))} },
 		"stands twice":  func(p *cqrs.Projection[countx], _ *cqrs.Config) { p.Tables = []string{"a", "a"} },
 		"BatchSize":     func(_ *cqrs.Projection[countx], c *cqrs.Config) { c.BatchSize = -1 },
+		"Owner":         func(_ *cqrs.Projection[countx], c *cqrs.Config) { c.Owner = "pod\x00" },
 		"LeaseDuration": func(_ *cqrs.Projection[countx], c *cqrs.Config) { c.LeaseDuration = time.Millisecond },
 	} {
 		p, config := counting(1), cqrs.Config{}

@@ -20,6 +20,9 @@ type tenure[Tx any] struct {
 	passed eventstore.Checkpoint
 
 	live bool // has been told
+
+	counter *companion // finds out how much there is to do; may be nil
+	counted time.Time  // when it began
 }
 
 // tenure acquires the projection and applies events until ctx is done, something
@@ -46,14 +49,41 @@ func (r *run[Tx]) tenure(ctx context.Context) error {
 
 	reader := read(ctx, r.store, t.passed, r.projection.Filter)
 	defer reader.stop()
-	if r.config.Hooks.Progress != nil && r.meter.total.Load() == 0 {
-		after, done := t.passed, t.lease.Applied
-		counter := beside(ctx, func(ctx context.Context) {
-			r.meter.count(ctx, r.store, after, r.projection.Filter, done)
-		})
-		defer counter.stop()
+	defer t.stopCounting()
+	if r.meter.total.Load() == 0 {
+		t.count(ctx)
 	}
 	return t.serve(ctx, reader)
+}
+
+// count begins to count what there is to do, if anybody wants to know.
+func (t *tenure[Tx]) count(ctx context.Context) {
+	if t.config.Hooks.Progress == nil {
+		return
+	}
+	t.counted = time.Now()
+	after, done := t.passed, t.meter.done
+	t.counter = beside(ctx, func(ctx context.Context) {
+		t.meter.count(ctx, t.store, after, t.projection.Filter, done)
+	})
+}
+
+// recount forgets what was counted and measured before events came in faster
+// than they could be applied.
+func (t *tenure[Tx]) recount(ctx context.Context) {
+	const pause = time.Second // at least, between two counts
+	t.stopCounting()
+	t.meter.restart()
+	if time.Since(t.counted) >= pause {
+		t.count(ctx)
+	}
+}
+
+func (t *tenure[Tx]) stopCounting() {
+	if c := t.counter; c != nil {
+		t.counter = nil
+		c.stop()
+	}
 }
 
 func (t *tenure[Tx]) serve(ctx context.Context, reader *reader) error {
@@ -95,6 +125,9 @@ func (t *tenure[Tx]) end(ctx context.Context, reader *reader) error {
 
 // take applies a batch.
 func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
+	if t.live && !batch.Live {
+		t.recount(ctx)
+	}
 	for events := batch.Events; len(events) > 0; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -119,6 +152,7 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 	t.passed = batch.Checkpoint
 	if batch.Live {
 		t.failures = 0
+		t.meter.total.Store(0) // what was counted is done
 	}
 	if batch.Live && (len(batch.Events) > 0 || !t.live) {
 		t.report(ctx, time.Time{}, true)

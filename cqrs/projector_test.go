@@ -404,20 +404,26 @@ func TestProgressOfALaterRush(t *testing.T) {
 		}).Run)
 		time.Sleep(time.Minute)
 		before := len(told.list())
-		rush := make([]eventstore.Event, 1024)
-		for i := range rush {
-			rush[i].Type = "A"
-		}
-		_, err := store.Append(t.Context(), "b", eventstore.Any, rush...)
-		assert.NoError(t, err)
-		time.Sleep(time.Minute)
-		all := told.list()[before:]
-		assert.Equal(t, len(all), 8)
-		for i, p := range all {
-			assert.Equal(t, p.Done, int64(2+128*(i+1)))
-			assert.Equal(t, p.Total, int64(1026), "Total at %d", p.Done)
-			assert.Equal(t, p.Live, i == 7)
-			assert.Equal(t, p.ETA > 0, i < 7, "ETA at %d is %s", p.Done, p.ETA)
+		done := int64(2)
+		for _, n := range []int{1024, 8192} { // one page, and several
+			rush := make([]eventstore.Event, n)
+			for i := range rush {
+				rush[i].Type = "A"
+			}
+			_, err := store.Append(t.Context(), "b", eventstore.Any, rush...)
+			assert.NoError(t, err)
+			time.Sleep(2 * time.Minute)
+			all := told.list()[before:]
+			before += len(all)
+			assert.Equal(t, len(all), n/128)
+			for i, p := range all {
+				left := n/128 - i - 1
+				assert.Equal(t, p.Done, done+int64(128*(i+1)))
+				assert.Equal(t, p.Total, done+int64(n), "Total at %d", p.Done)
+				assert.Equal(t, p.Live, left == 0)
+				assert.Equal(t, p.ETA.Round(time.Second), time.Duration(left)*time.Second, "ETA at %d", p.Done)
+			}
+			done += int64(n)
 		}
 		assert.NoError(t, stop())
 	})

@@ -68,14 +68,19 @@ func (t *tenure[Tx]) count(ctx context.Context) {
 	})
 }
 
-// recount forgets what was counted and measured before events came in faster
-// than they could be applied.
-func (t *tenure[Tx]) recount(ctx context.Context) {
+// measure sees to it that what is to be done is known, also when events come in
+// faster than they are applied after the projection was live.
+func (t *tenure[Tx]) measure(ctx context.Context, batch eventstore.Batch) {
 	const pause = time.Second // at least, between two counts
-	t.stopCounting()
-	t.meter.restart()
-	if time.Since(t.counted) >= pause {
-		t.count(ctx)
+	if t.live && (!batch.Live || len(batch.Events) > t.size) {
+		t.stopCounting()
+		t.meter.restart()
+		if !batch.Live && time.Since(t.counted) >= pause {
+			t.count(ctx)
+		}
+	}
+	if batch.Live {
+		t.meter.total.Store(t.meter.done + int64(len(batch.Events)))
 	}
 }
 
@@ -125,9 +130,7 @@ func (t *tenure[Tx]) end(ctx context.Context, reader *reader) error {
 
 // take applies a batch.
 func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
-	if t.live && !batch.Live {
-		t.recount(ctx)
-	}
+	t.measure(ctx, batch)
 	for events := batch.Events; len(events) > 0; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -152,7 +155,6 @@ func (t *tenure[Tx]) take(ctx context.Context, batch eventstore.Batch) error {
 	t.passed = batch.Checkpoint
 	if batch.Live {
 		t.failures = 0
-		t.meter.total.Store(0) // what was counted is done
 	}
 	if batch.Live && (len(batch.Events) > 0 || !t.live) {
 		t.report(ctx, time.Time{}, true)

@@ -82,3 +82,37 @@ func ExampleMiddleware() {
 	// cqrs_test.UploadContent {ID:42 Title:Go}: <nil>
 	// cqrs_test.UploadContent {ID:42 Title:}: no title
 }
+
+func ExampleSend() {
+	ctx := context.Background()
+	commands := cqrs.NewCommands()
+	handle := func(_ context.Context, c UploadContent) error {
+		if c.Title == "" {
+			return errors.New("no title")
+		}
+		return nil
+	}
+	fmt.Println(cqrs.Handle(commands, handle))
+	fmt.Println(cqrs.Handle(commands, handle)) // a type has one handler
+	fmt.Println(cqrs.Send(ctx, commands, UploadContent{ID: "42", Title: "Go"}))
+	fmt.Println(cqrs.Send(ctx, commands, UploadContent{ID: "43"}))
+	// Output:
+	// <nil>
+	// cqrs: handle: cqrs_test.UploadContent has a handler already
+	// <nil>
+	// no title
+}
+
+func ExampleAsk() {
+	ctx := context.Background()
+	queries := cqrs.NewQueries()
+	err := cqrs.Answer(queries, func(_ context.Context, q FindContents) ([]string, error) {
+		return []string{q.Word + " by example"}, nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	found, err := cqrs.Ask(ctx, queries, FindContents{Word: "Go"}) // found is a []string
+	fmt.Println(len(found), found[0], err)
+	// Output: 1 Go by example <nil>
+}

@@ -238,6 +238,37 @@ func TestLeavingAppends(t *testing.T) {
 	}
 }
 
+// Who has left may change what it wanted to append, even if the statement has
+// not been sent.
+func TestLeavingBeforeTheStatement(t *testing.T) {
+	t.Parallel()
+	pool := newPool(t, testenv.Postgres(t), 1)
+	driver, err := postgres.OpenEventStore(t.Context(), pool, postgres.EventStoreConfig{Appenders: 1})
+	assert.NoError(t, err)
+	store := eventstore.New(driver, eventstore.Config{})
+	conn, err := pool.Acquire(t.Context()) // the only one
+	assert.NoError(t, err)
+	first := start(t, store, "a-1")
+	time.Sleep(50 * time.Millisecond) // until it waits for the connection, which tells nobody
+	left, stays := start(t, store, "b-1"), start(t, store, "b-1")
+	time.Sleep(50 * time.Millisecond) // until they are in the queue
+	first.cancel(errGone)
+	assert.ErrorIs(t, first.returned(t), errGone)
+	time.Sleep(50 * time.Millisecond) // until they are a group that waits for the connection
+	left.cancel(errGone)
+	assert.ErrorIs(t, left.returned(t), errGone)
+	id := left.events[0].ID
+	left.events[0].Data[0] = 'X'
+	left.events[0].Metadata.Extra["key"] = "other"
+	left.events[0].Type = "Other"
+	conn.Release()
+	assert.NoError(t, stays.returned(t))
+	got, _ := rest(t, driver, "", 10)
+	i := slices.IndexFunc(got, func(e eventstore.Recorded) bool { return e.ID == id })
+	assert.True(t, i >= 0, "who left is in the statement of who stays: %v", places(got))
+	assert.Equal(t, got[i].Type+string(got[i].Data)+got[i].Metadata.Extra["key"], "Happened0value")
+}
+
 // A statement for which nobody waits any more is cancelled, and its place is
 // free again.
 func TestAllLeave(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/internal/testenv"
 )
@@ -115,13 +116,8 @@ func (s *session) check(t *testing.T, statements []planned) {
 // time when they were empty. What is asked often must never read a whole table.
 func TestPlans(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
 	url := testenv.Postgres(t)
-	pool, err := pgxpool.New(t.Context(), url)
-	assert.NoError(t, err)
-	t.Cleanup(pool.Close)
-	store, err := OpenEventStore(ctx, pool, EventStoreConfig{})
-	assert.NoError(t, err)
+	store := openNamed(t, url)
 	statements := plans(store)
 	admin := newSession(t, url, "admin", "auto", nil)
 	admin.execute(t, "ALTER TABLE parlance.events SET (autovacuum_enabled = off); ALTER TABLE parlance.streams SET (autovacuum_enabled = off)")
@@ -145,8 +141,59 @@ FROM generate_series(1, 200000) i`)
 	for _, mode := range []string{"auto", "force_generic_plan"} {
 		newSession(t, url, "never analyzed, "+mode, mode, statements).check(t, statements)
 	}
+	before := admin.wholeTables(t, store) // when the indexes were made
+	reader := openNamed(t, url)
+	readSome(t, reader)
+	assert.Equal(t, admin.wholeTables(t, reader), before, "readings of whole tables")
 	admin.execute(t, "ANALYZE parlance.events, parlance.streams")
 	for _, mode := range []string{"auto", "force_generic_plan"} {
 		newSession(t, url, "analyzed, "+mode, mode, statements).check(t, statements)
 	}
+}
+
+// openNamed opens the store with a pool whose connections can be told apart.
+func openNamed(t *testing.T, url string) *EventStore {
+	t.Helper()
+	settings, err := pgxpool.ParseConfig(url)
+	assert.NoError(t, err)
+	settings.ConnConfig.RuntimeParams["application_name"] = "named"
+	pool, err := pgxpool.NewWithConfig(t.Context(), settings)
+	assert.NoError(t, err)
+	t.Cleanup(pool.Close)
+	store, err := OpenEventStore(t.Context(), pool, EventStoreConfig{})
+	assert.NoError(t, err)
+	return store
+}
+
+// wholeTables closes the store, whose connections tell what they did when they
+// end, and returns how often a whole table has been read.
+func (s *session) wholeTables(t *testing.T, store *EventStore) (n int) {
+	t.Helper()
+	store.pool.Close()
+	for open := 1; open > 0; {
+		assert.NoError(t, s.conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'named'`).Scan(&open))
+	}
+	assert.NoError(t, s.conn.QueryRow(t.Context(), "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN ('events', 'streams')").Scan(&n))
+	return n
+}
+
+// readSome reads pages at the start and at the end, with filters and without,
+// and goes on from the middle.
+func readSome(t *testing.T, store *EventStore) {
+	t.Helper()
+	now, err := store.ReadAll(t.Context(), eventstore.AllRange{})
+	assert.NoError(t, err)
+	for _, after := range []eventstore.Checkpoint{{}, now.Next} {
+		for _, r := range []eventstore.AllRange{{AllTenants: true}, {}, {AllTenants: true, Filter: eventstore.Filter{Types: []string{"Other"}}}} {
+			r.After, r.Max = after, 100
+			page, err := store.ReadAll(t.Context(), r)
+			assert.NoError(t, err)
+			r.After = page.Next
+			_, err = store.ReadAll(t.Context(), r)
+			assert.NoError(t, err)
+		}
+	}
+	_, err = store.ReadStream(t.Context(), eventstore.StreamRange{Stream: "s-7", From: 1, Max: 100})
+	assert.NoError(t, err)
 }

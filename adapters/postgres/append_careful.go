@@ -208,7 +208,8 @@ func stateOf(head eventstore.Head) int16 {
 // locked in order. It should be READ COMMITTED, the default: in a stricter one
 // an append that races another fails with a serialization error. After an
 // error of PostgreSQL's the transaction can only be rolled back; conflicts leave
-// it usable. Reading all is done outside it.
+// it usable. Reading all is done outside it. Nobody is told when it commits:
+// subscribers find its events at their next poll.
 func (s *EventStore) InTx(tx pgx.Tx) eventstore.Driver { return &txEventStore{EventStore: s, tx: tx} }
 
 type txEventStore struct {

@@ -18,6 +18,8 @@
 // snapshots have not been shown to be enough. A connection pooler must pool
 // sessions, not transactions. After a dump has been restored into another
 // cluster, or a standby promoted, programs go on with the checkpoints they have.
+// A copy of the server's files that is put back must be recovered to a timeline
+// of its own, as with recovery.signal, to be noticed in this way.
 //
 // When not to use it: for one process with a local file, adapters/sqlite needs
 // no server.

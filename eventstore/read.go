@@ -28,6 +28,12 @@ func (s *Store) ReadBackwards(ctx context.Context, stream string, from int64) it
 
 func (s *Store) readStream(ctx context.Context, r StreamRange) iter.Seq2[Recorded, error] {
 	return func(yield func(Recorded, error) bool) {
+		if r.From < 1 { // nothing is there, but what is wrong has to be said
+			if _, err := s.ReadPage(ctx, StreamRange{Stream: r.Stream, From: 1}); err != nil {
+				yield(Recorded{}, err)
+			}
+			return
+		}
 		var size pageSize
 		for r := r; r.From >= 1; {
 			r.Max = size.next()

@@ -228,3 +228,30 @@ func TestPagesHoldFewLargeEvents(t *testing.T) {
 		assert.Equal(t, asked, test.want, "%s: ReadAll", test.name)
 	}
 }
+
+// There is nothing before the first event, but what is wrong is still said.
+func TestReadBackwardsFromBeforeTheFirst(t *testing.T) {
+	t.Parallel()
+	store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})
+	assert.NoError(t, store.Tombstone(t.Context(), "closed-1", eventstore.Any))
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, test := range []struct {
+		ctx    context.Context
+		store  *eventstore.Store
+		stream string
+		want   error
+	}{
+		{t.Context(), store, "absent-1", nil},
+		{t.Context(), store, "", eventstore.ErrInvalid},
+		{t.Context(), store.ForTenant("\xff"), "absent-1", eventstore.ErrInvalid},
+		{t.Context(), store, "closed-1", eventstore.ErrTombstoned},
+		{canceled, store, "absent-1", context.Canceled},
+	} {
+		var got error
+		for _, err := range test.store.ReadBackwards(test.ctx, test.stream, 0) {
+			got = err
+		}
+		assert.ErrorIs(t, got, test.want)
+	}
+}

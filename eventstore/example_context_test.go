@@ -35,3 +35,16 @@ func ExampleCausedBy() {
 	fmt.Println(metadata.CorrelationID, metadata.CausationID)
 	// Output: request-1 0198f2a4-3b5c-7def-8123-456789abcdef
 }
+
+// A command's ID is for the command alone: a reaction to what came of it is
+// another command.
+func ExampleWithCommandID() {
+	ctx := eventstore.WithCommandID(context.Background(), "idempotency-key-9")
+	fmt.Printf("%q\n", eventstore.CommandIDFrom(ctx))
+
+	reaction := eventstore.CausedBy(ctx, eventstore.Recorded{})
+	fmt.Printf("%q\n", eventstore.CommandIDFrom(reaction))
+	// Output:
+	// "idempotency-key-9"
+	// ""
+}

@@ -83,3 +83,27 @@ func ExampleHistory_Check() {
 	// at the same time: <nil>
 	// one after the other: false
 }
+
+// Four clients append to one stream, each expecting the version that it has
+// heard of last. Some lose; what they all were told must fit together.
+func ExampleContest_Run() {
+	store := eventstore.New(eventstore.NewMemory(), eventstore.Config{})
+	history := storetest.Contest{
+		Stream:  "content-1",
+		Clients: 4,
+		Appends: 25,
+		Next: func(_, _ int, seen int64) (eventstore.Expected, int) {
+			return eventstore.Exact(seen), 1
+		},
+		Events: func(n int) []eventstore.Event {
+			events := make([]eventstore.Event, n)
+			for i := range events {
+				events[i] = eventstore.Event{Type: "ContentUploaded"}
+			}
+			return events
+		},
+	}.Run(context.Background(), store)
+
+	fmt.Println(len(history), "appends:", history.Check(0))
+	// Output: 100 appends: <nil>
+}

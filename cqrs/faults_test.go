@@ -254,6 +254,14 @@ func TestCatchUpSaysWhatItWaitedFor(t *testing.T) {
 		assert.ErrorIs(t, err, cause)
 		assert.ErrorIs(t, err, errRefused)
 
+		p.Apply = func(ctx context.Context, _ countx, _ cqrs.Model, _ []eventstore.Recorded) error {
+			time.Sleep(6 * time.Second)
+			return errRefused
+		}
+		err = catchUp(p)
+		assert.ErrorIs(t, err, cause)
+		assert.ErrorIs(t, err, errRefused, "what failed as the time was up")
+
 		_, err = target.Acquire(t.Context(), cqrs.Claim{Projection: p.Name, Version: 1, Owner: "another", Duration: time.Minute})
 		assert.NoError(t, err)
 		err = catchUp(counting(1))

@@ -41,7 +41,7 @@ func (r *run[Tx]) loop(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return ended(ctx, err)
 		}
 		var delay time.Duration
 		var owned *OwnedError
@@ -60,9 +60,18 @@ func (r *run[Tx]) loop(ctx context.Context) error {
 			delay = r.failed(ctx, err)
 		}
 		if !sleep(ctx, delay) {
-			return fmt.Errorf("%w, while waiting after: %w", context.Cause(ctx), err)
+			return ended(ctx, err)
 		}
 	}
+}
+
+// ended returns why ctx is done, and what went wrong before that.
+func ended(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if errors.Is(err, cause) {
+		return cause
+	}
+	return fmt.Errorf("%w, after: %w", cause, err)
 }
 
 // hopeless tells that trying again is no use.

@@ -137,14 +137,14 @@ func (s *EventStore) Append(ctx context.Context, writes []eventstore.Write, resu
 // lead takes the write lock, and only then those who wait for it: whoever came
 // while it was held by others is served at once.
 func (s *EventStore) lead(ctx context.Context, r *request) {
+	// All of this also if SQLite panics: nobody must wait for ever.
+	defer s.queue.leave(r) // does nothing once r has been taken
 	tx, err := s.db.begin(ctx, r.deadline)
 	if err != nil {
 		r.err = err
-		s.queue.leave(r)
 		return
 	}
 	batch := s.queue.take()
-	// Both also if SQLite panics: nobody must wait for ever.
 	defer s.queue.settle(batch, r)
 	defer rollback(tx) // after Commit it does nothing
 	for _, r := range batch {

@@ -121,7 +121,9 @@ func (s *Store) checkEvent(stream string, i int, e *Event) error {
 	if m.Tenant != "" && m.Tenant != s.config.Tenant {
 		return s.foreignTenant(stream, m.Tenant)
 	}
-	m.Tenant = s.config.Tenant
+	if m.Tenant == "" && s.config.Tenant != "" { // callers may share events
+		m.Tenant = s.config.Tenant
+	}
 	for _, field := range [...]struct{ name, value string }{
 		{"Type", e.Type},
 		{"CorrelationID", m.CorrelationID},

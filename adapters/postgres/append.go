@@ -72,15 +72,14 @@ FROM s RETURNING version, seq`
 )
 
 // open is the condition that makes the stream's row s as expected.
-func (k appendKind) open(low, high string) string {
+func (k appendKind) open() string {
 	switch k {
 	case appendAny:
 		return "s.state < 2"
 	case appendNew:
 		return "(s.state = 1 OR s.state = 0 AND s.version = 0)"
 	default:
-		return strings.NewReplacer("low", low, "high", high).Replace(
-			"s.version BETWEEN low AND high AND (s.state = 0 OR s.state = 1 AND low = high)")
+		return "s.version BETWEEN $13::bigint AND $14::bigint AND (s.state = 0 OR s.state = 1 AND $13 = $14)"
 	}
 }
 
@@ -89,7 +88,7 @@ func appendOne(k appendKind) string {
 	if k == appendExisting {
 		find = appendOneUpdateSQL
 	}
-	return strings.Replace(find, "{open}", k.open("$13::bigint", "$14::bigint"), 1) + appendOneEventSQL
+	return strings.Replace(find, "{open}", k.open(), 1) + appendOneEventSQL
 }
 
 // Append implements eventstore.Driver.
@@ -102,11 +101,10 @@ func (s *EventStore) Append(ctx context.Context, writes []eventstore.Write, resu
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	done, err := false, error(nil)
+	var err error
 	if len(writes) == 1 && len(writes[0].Events) > 0 {
-		done, err = s.appenders[kindOf(writes[0].Expected)].append(ctx, &writes[0], &results[0])
-	}
-	if !done && err == nil {
+		err = s.appenders[kindOf(writes[0].Expected)].append(ctx, writes, results)
+	} else {
 		err = s.appendCarefully(ctx, writes, results)
 	}
 	if err != nil {

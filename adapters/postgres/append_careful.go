@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	// streamsMakeSQL gives absent streams a row to lock, at version 0. The order
-	// of names is the order of locks in all statements.
+	// streamsMakeSQL gives absent streams a row, at version 0, and locks the rows
+	// of all; WHERE false leaves those that were there as they are. The order of
+	// names is the order of locks in all statements.
 	streamsMakeSQL = `
-INSERT INTO {schema}.streams (tenant, stream, version)
+INSERT INTO {schema}.streams AS s (tenant, stream, version)
 SELECT tenant, stream, 0 FROM unnest($1::text[], $2::text[]) AS w (tenant, stream)
 ORDER BY tenant COLLATE "C", stream COLLATE "C"
-ON CONFLICT DO NOTHING`
+ON CONFLICT (tenant, stream) DO UPDATE SET version = s.version WHERE false`
 
 	streamsLockSQL = `
 SELECT s.stream, s.version, s.first, s.state

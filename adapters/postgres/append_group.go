@@ -14,10 +14,14 @@ import (
 // $1 base; $2 to $7 a row per stream, sorted so that two groups lock streams in
 // one order; $8 to $17 a row per event, in the order of streams. i is the number
 // of the event's stream, skip how many events stand before those of a stream.
-// $18 are the numbers of the events that are the last of their append.
+// $18 are the numbers of the events that are the last of their append. A stream
+// that somebody else holds for long makes the statement fail, so that the other
+// appends do not wait for it.
 const (
 	appendManyRowsSQL = `
-WITH x AS MATERIALIZED (SELECT $1::bigint + pg_current_xact_id()::text::bigint AS xid),
+WITH x AS MATERIALIZED (
+    SELECT $1::bigint + pg_current_xact_id()::text::bigint AS xid, set_config('lock_timeout', '20ms', true)
+),
 w AS (
     SELECT * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
     WITH ORDINALITY AS w (tenant, stream, n, low, high, skip, i)
@@ -31,11 +35,24 @@ s AS (`
     SET version = s.version + excluded.version, ord = greatest(s.ord, excluded.ord), state = 0
     WHERE {open}`
 
-	appendManyUpdateSQL = `
-    UPDATE {schema}.streams AS s
-    SET version = s.version + w.n, ord = greatest(s.ord, x.xid), state = 0
-    FROM w, x
-    WHERE s.tenant = w.tenant AND s.stream = w.stream AND {open}`
+	// appendManyExistingSQL inserts only rows that are there, so that every one of
+	// them is locked in order and then updated; an UPDATE would lock them in any
+	// order, and might read the whole table. What is "excluded" never gets stored:
+	// its first and state carry the versions that are expected. OFFSET 0 has each
+	// stream looked up.
+	appendManyExistingSQL = `
+    INSERT INTO {schema}.streams AS s (tenant, stream, version, ord, first, state)
+    SELECT w.tenant, w.stream, n, xid, low, (low = high)::integer
+    FROM w, x, LATERAL (
+        SELECT FROM {schema}.streams t WHERE t.tenant = w.tenant AND t.stream = w.stream OFFSET 0
+    ) t
+    ORDER BY i
+    ON CONFLICT (tenant, stream) DO UPDATE
+    SET version = s.version + excluded.version, ord = greatest(s.ord, excluded.ord), state = 0
+    WHERE CASE excluded.state
+        WHEN 1 THEN s.version = excluded.first AND s.state < 2
+        ELSE s.version >= excluded.first AND s.state = 0
+    END`
 
 	appendManyEventsSQL = `
     RETURNING s.tenant, s.stream, s.version, s.ord
@@ -68,17 +85,17 @@ SELECT k, version, seq FROM d WHERE k = ANY($18::bigint[])`
 )
 
 func appendMany(k appendKind) string {
-	find := appendManyUpsertSQL
 	if k == appendExisting {
-		find = appendManyUpdateSQL
+		return appendManyRowsSQL + appendManyExistingSQL + appendManyEventsSQL
 	}
-	find = strings.Replace(find, "{open}", k.open("w.low", "w.high"), 1)
+	find := strings.Replace(appendManyUpsertSQL, "{open}", k.open(), 1)
 	return appendManyRowsSQL + find + appendManyEventsSQL
 }
 
 // appendGroup runs the statement of several appends and marks those that it did
 // as done. Those that it did not, it leaves to be decided one by one; so it
-// does with all if one of them makes the statement fail by contention.
+// does with all if one of them makes the statement fail by contention, or wait
+// for too long.
 func (s *EventStore) appendGroup(ctx context.Context, kind appendKind, group []*pending) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -100,7 +117,7 @@ func (s *EventStore) appendGroup(ctx context.Context, kind appendKind, group []*
 	for _, p := range group {
 		p.done = false
 	}
-	if contended(err) {
+	if contended(err) || gaveUp(err) && ctx.Err() == nil {
 		return nil
 	}
 	return err

@@ -46,6 +46,7 @@ type appender struct {
 	alone, groups int               // statements under way that have not stalled
 	turn          int               // counts statements
 	busy          map[streamKey]int // to the turn of its statement
+	held          map[streamKey]*hold
 	queue         []*pending
 	waiting       int // events in the queue
 }
@@ -69,21 +70,37 @@ func newAppender(store *EventStore, kind appendKind, places int) *appender {
 		store: store, kind: kind, places: places,
 		spare: int(store.pool.Config().MaxConns) / 2,
 		busy:  make(map[streamKey]int),
+		held:  make(map[streamKey]*hold),
 	}
 }
 
-// append returns whether the write was done; if not, and there is no error, it
-// must be decided with care.
-func (a *appender) append(ctx context.Context, w *eventstore.Write, result *eventstore.Appended) (bool, error) {
+// append does the only write, in a statement with others or, if that did not do
+// it, in a transaction of its own.
+func (a *appender) append(ctx context.Context, writes []eventstore.Write, results []eventstore.Appended) error {
+	done, err := a.share(ctx, &writes[0], &results[0])
+	if done || err != nil {
+		return err
+	}
+	release, err := a.hold(ctx, keyOf(&writes[0]))
+	if err != nil {
+		return err
+	}
+	defer release()
+	return a.store.appendCarefully(ctx, writes, results)
+}
+
+// share returns whether a statement did the write; if not, and there is no
+// error, it must be decided with care.
+func (a *appender) share(ctx context.Context, w *eventstore.Write, result *eventstore.Appended) (bool, error) {
 	if large(w) {
 		return a.store.appendAlone(ctx, a.kind, w, result)
 	}
 	key := keyOf(w)
 	a.mu.Lock()
-	if _, busy := a.busy[key]; !busy && a.groups == 0 && a.alone < a.places && len(a.queue) == 0 {
+	if !a.taken(key) && a.groups == 0 && a.alone < a.places && len(a.queue) == 0 {
 		a.turn++
 		a.busy[key] = a.turn
-		f := a.launch([]streamKey{key}, false) //nolint:contextcheck // a statement is for many callers, and ends with none of them
+		f := a.launch([]streamKey{key}, false)
 		a.mu.Unlock()
 		defer a.land(f) //nolint:contextcheck // a statement is for many callers, and ends with none of them
 		return a.store.appendAlone(ctx, a.kind, w, result)
@@ -102,6 +119,48 @@ func (a *appender) append(ctx context.Context, w *eventstore.Write, result *even
 		a.abandon(p)
 		return false, context.Cause(ctx)
 	}
+}
+
+// hold is a stream to which appends are decided with care, one at a time: if
+// somebody's transaction has it locked, one connection waits for that, and no
+// statement that is shared does.
+type hold struct {
+	callers int
+	turn    chan struct{} // holds the caller whose turn it is
+}
+
+// hold waits for the caller's turn, and returns what ends it.
+func (a *appender) hold(ctx context.Context, key streamKey) (release func(), err error) {
+	a.mu.Lock()
+	h := a.held[key]
+	if h == nil {
+		h = &hold{turn: make(chan struct{}, 1)}
+		a.held[key] = h
+	}
+	h.callers++
+	a.mu.Unlock()
+	leave := func() { //nolint:contextcheck // a statement is for many callers, and ends with none of them
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if h.callers--; h.callers == 0 {
+			delete(a.held, key)
+			a.start()
+		}
+	}
+	select {
+	case h.turn <- struct{}{}:
+		return func() { <-h.turn; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// taken tells whether a statement or a transaction is at work on a stream. The
+// lock is held.
+func (a *appender) taken(key streamKey) bool {
+	_, busy := a.busy[key]
+	return busy || a.held[key] != nil
 }
 
 func large(w *eventstore.Write) bool {
@@ -222,8 +281,8 @@ func (a *appender) take() (group []*pending, streams []streamKey) {
 	left := a.queue[:0]
 	for _, p := range a.queue {
 		key := keyOf(&p.write)
-		turn, busy := a.busy[key]
-		together := turn == a.turn && a.kind == appendAny
+		busy := a.taken(key)
+		together := a.busy[key] == a.turn && a.kind == appendAny
 		full := len(group) > 0 && (events+len(p.write.Events) > groupEvents || bytes > groupBytes)
 		if full || busy && !together {
 			left = append(left, p)

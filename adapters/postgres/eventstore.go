@@ -149,6 +149,8 @@ const (
 	uniqueViolation      = "23505"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
 )
 
 // contended tells whether a statement lost to another transaction, and may win
@@ -158,4 +160,10 @@ func contended(err error) bool {
 		return e.Code == uniqueViolation || e.Code == serializationFailure || e.Code == deadlockDetected
 	}
 	return false
+}
+
+// gaveUp tells whether a statement waited for longer than it may.
+func gaveUp(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == lockNotAvailable || e.Code == queryCanceled)
 }

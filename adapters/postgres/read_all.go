@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/jackc/pgx/v5"
@@ -123,6 +124,9 @@ func (s *EventStore) readAll(ctx context.Context, conn connection, r eventstore.
 		// The snapshot in which the events are read is the next one.
 		read.batch.Queue(s.sql.snapshot).QueryRow(func(row pgx.Row) error {
 			now, err := scanSnapshot(row, conn.epoch)
+			if err == nil && p.seen.xmax > now.xmax {
+				err = fmt.Errorf("%w: it has seen more than there is", eventstore.ErrCheckpoint)
+			}
 			read.p.next = &now
 			return err
 		})

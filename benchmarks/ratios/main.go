@@ -4,7 +4,7 @@
 //	make bench COUNT=10 > bench.txt
 //	go run ./benchmarks/ratios < bench.txt
 //
-// A case is Benchmark<Area>/<case>/<contender>. The speed of a run is its
+// A case is Benchmark<Area>/<case>/<contender> of one package. The speed of a run is its
 // events/s or, if it reports none, the inverse of its ns/op; runs of one count
 // are compared with each other, and the median of the ratios is shown with the
 // lowest and the highest.
@@ -34,7 +34,7 @@ const floor = "floor"
 
 // results are the speeds of the contenders of one case, a value for each count.
 type results struct {
-	name       string
+	room, name string
 	contenders []string
 	speeds     map[string][]float64
 }
@@ -44,12 +44,12 @@ func run(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "| case | contender | speed | ratio to floor |")
-	fmt.Fprintln(out, "|---|---|---:|---:|")
+	fmt.Fprintln(out, "| package | case | contender | speed | ratio to floor |")
+	fmt.Fprintln(out, "|---|---|---|---:|---:|")
 	for _, c := range cases {
 		for _, contender := range c.contenders {
 			speeds := c.speeds[contender]
-			fmt.Fprintf(out, "| %s | %s | %s/s | %s |\n", c.name, contender, thousands(median(speeds)), c.ratio(contender))
+			fmt.Fprintf(out, "| %s | %s | %s | %s/s | %s |\n", c.room, c.name, contender, thousands(median(speeds)), c.ratio(contender))
 		}
 	}
 	return nil
@@ -60,8 +60,13 @@ var processors = regexp.MustCompile(`-\d+$`)
 
 func parse(in io.Reader) ([]*results, error) {
 	var cases []*results
+	room := ""
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
+		if pkg, found := strings.CutPrefix(lines.Text(), "pkg: "); found {
+			room = strings.TrimPrefix(pkg, "github.com/parlance-go/parlance/")
+			continue
+		}
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
@@ -71,12 +76,12 @@ func parse(in io.Reader) ([]*results, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", lines.Text(), err)
 		}
-		if speed == 0 {
+		if speed == 0 || !strings.Contains(name, "/") {
 			continue
 		}
-		i := slices.IndexFunc(cases, func(c *results) bool { return c.name == path.Dir(name) })
+		i := slices.IndexFunc(cases, func(c *results) bool { return c.room == room && c.name == path.Dir(name) })
 		if i < 0 {
-			cases = append(cases, &results{name: path.Dir(name), speeds: make(map[string][]float64)})
+			cases = append(cases, &results{room: room, name: path.Dir(name), speeds: make(map[string][]float64)})
 			i = len(cases) - 1
 		}
 		contender := path.Base(name)

@@ -135,15 +135,9 @@ type streamID struct {
 
 func (s *EventStore) lockStreams(ctx context.Context, tx pgx.Tx, writes []eventstore.Write) (streamState, error) {
 	state := streamState{heads: make(map[string]eventstore.Head, len(writes)), ids: make(map[streamID]eventstore.Found)}
-	var tenants, streams, idTenants, idStreams []string
-	var ids []pgtype.UUID // which pgx knows how to send in every mode of a pool
+	var tenants, streams []string
 	for i := range writes {
-		w := &writes[i]
-		tenants, streams = append(tenants, w.Tenant), append(streams, w.Stream)
-		for j := range w.Events {
-			idTenants, idStreams = append(idTenants, w.Tenant), append(idStreams, w.Stream)
-			ids = append(ids, pgtype.UUID{Bytes: w.Events[j].ID, Valid: true})
-		}
+		tenants, streams = append(tenants, writes[i].Tenant), append(streams, writes[i].Stream)
 	}
 	var batch pgx.Batch
 	batch.Queue(s.sql.streamsMake, tenants, streams)
@@ -159,18 +153,33 @@ func (s *EventStore) lockStreams(ctx context.Context, tx pgx.Tx, writes []events
 	})
 	// A statement of its own, so that it sees what was committed while the locks
 	// were waited for.
-	batch.Queue(s.sql.idsFind, idTenants, idStreams, ids).Query(func(rows pgx.Rows) error {
-		var key streamID
-		var id [16]byte
-		var found eventstore.Found
-		_, err := pgx.ForEachRow(rows, []any{&key.stream, &id, &found.Version, &found.Position}, func() error {
-			key.id = id
-			state.ids[key] = found
-			return nil
-		})
-		return err
-	})
+	batch.Queue(s.sql.idsFind, idsArgs(writes)...).Query(func(rows pgx.Rows) error { return collectIDs(rows, state.ids) })
 	return state, tx.SendBatch(ctx, &batch).Close()
+}
+
+// idsArgs are those of idsFindSQL for all events of the writes.
+func idsArgs(writes []eventstore.Write) []any {
+	var tenants, streams []string
+	var ids []pgtype.UUID // which pgx knows how to send in every mode of a pool
+	for i := range writes {
+		for j := range writes[i].Events {
+			tenants, streams = append(tenants, writes[i].Tenant), append(streams, writes[i].Stream)
+			ids = append(ids, pgtype.UUID{Bytes: writes[i].Events[j].ID, Valid: true})
+		}
+	}
+	return []any{tenants, streams, ids}
+}
+
+func collectIDs(rows pgx.Rows, ids map[streamID]eventstore.Found) error {
+	var key streamID
+	var id [16]byte
+	var found eventstore.Found
+	_, err := pgx.ForEachRow(rows, []any{&key.stream, &id, &found.Version, &found.Position}, func() error {
+		key.id = id
+		ids[key] = found
+		return nil
+	})
+	return err
 }
 
 // States of a stream's row.

@@ -95,13 +95,28 @@ func appendMany(k appendKind) string {
 // appendGroup runs the statement of several appends and marks those that it did
 // as done. Those that it did not, it leaves to be decided one by one; so it
 // does with all if one of them makes the statement fail by contention, or wait
-// for too long.
+// for too long. If it fails because events are repeated, it runs once more
+// without those appends: two more round trips.
 func (s *EventStore) appendGroup(ctx context.Context, kind appendKind, group []*pending) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
+	err = s.appendTogether(ctx, conn, kind, group)
+	if repeated(err) && len(group) > 1 {
+		var fresh []*pending
+		if fresh, err = s.withoutRepeated(ctx, conn, group); err == nil && len(fresh) > 0 {
+			err = s.appendTogether(ctx, conn, kind, fresh)
+		}
+	}
+	if contended(err) || gaveUp(err) && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+func (s *EventStore) appendTogether(ctx context.Context, conn connection, kind appendKind, group []*pending) error {
 	args, lasts, err := groupArgs(conn.epoch.base, group)
 	if err != nil {
 		return err
@@ -111,16 +126,34 @@ func (s *EventStore) appendGroup(ctx context.Context, kind appendKind, group []*
 		p.done, p.result = true, eventstore.Appended{Version: values[1], Position: values[2]}
 		return nil
 	})
-	if err == nil {
-		return nil
-	}
-	for _, p := range group {
-		p.done = false
-	}
-	if contended(err) || gaveUp(err) && ctx.Err() == nil {
-		return nil
+	if err != nil {
+		for _, p := range group {
+			p.done = false
+		}
 	}
 	return err
+}
+
+// withoutRepeated returns the appends none of whose IDs are in their streams.
+func (s *EventStore) withoutRepeated(ctx context.Context, conn connection, group []*pending) ([]*pending, error) {
+	writes := make([]eventstore.Write, len(group))
+	for i, p := range group {
+		writes[i] = p.write
+	}
+	found := make(map[streamID]eventstore.Found)
+	rows, err := conn.Query(ctx, s.sql.idsFind, idsArgs(writes)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := collectIDs(rows, found); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(group), func(p *pending) bool {
+		return slices.ContainsFunc(p.write.Events, func(e eventstore.Event) bool {
+			_, known := found[streamID{p.write.Stream, e.ID}]
+			return known
+		})
+	}), nil
 }
 
 // groupArgs encodes the appends of a group, and returns them by the number of

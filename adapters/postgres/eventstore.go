@@ -167,3 +167,9 @@ func gaveUp(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (e.Code == lockNotAvailable || e.Code == queryCanceled)
 }
+
+// repeated tells whether a statement met an ID that has been used before.
+func repeated(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == uniqueViolation
+}

@@ -143,3 +143,39 @@ func TestNewStreamsDoNotDeadlock(t *testing.T) {
 	assert.NoError(t, db.pool.QueryRow(ctx, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks))
 	assert.Equal(t, deadlocks, 0)
 }
+
+// A command that is delivered again appends what is there already. The others
+// must go on sharing their commits: each that does not has a transaction id of
+// its own.
+func TestRepetitionsLeaveOthersTogether(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	db := newDatabase(t)
+	store := eventstore.New(db, eventstore.Config{})
+	again := []eventstore.Event{{ID: uuid.New(), Type: "T"}}
+	_, err := store.Append(ctx, "again-1", eventstore.Any, again...)
+	assert.NoError(t, err)
+	const goroutines, appends = 64, 30
+	var wg sync.WaitGroup
+	for g := range goroutines {
+		wg.Go(func() {
+			for n := range appends {
+				var err error
+				if g%32 == 0 {
+					_, err = store.Append(ctx, "again-1", eventstore.Any, again...)
+				} else {
+					_, err = store.Append(ctx, fmt.Sprintf("new-%d-%d", g, n), eventstore.Any, eventstore.Event{Type: "T"})
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var events, transactions int
+	assert.NoError(t, db.pool.QueryRow(ctx, "SELECT count(*), count(DISTINCT xid) FROM parlance.events").Scan(&events, &transactions))
+	assert.Equal(t, events, 1+appends*(goroutines-2))
+	assert.True(t, transactions < events/4, "%d events in %d transactions", events, transactions)
+}

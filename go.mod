@@ -3,8 +3,11 @@ module github.com/parlance-go/parlance
 go 1.26
 
 require (
+	github.com/cenkalti/backoff/v4 v4.3.0
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
+	golang.org/x/time v0.15.0
 )
 
 require (

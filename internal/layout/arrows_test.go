@@ -16,6 +16,10 @@ import (
 // What is below a package's own "internal" folder belongs to it and has no row.
 // Tests, examples and benchmarks may import anything.
 var arrows = map[string][]string{
+	"breaker": {"internal/retryafter", "internal/rolling"},
+	"retry":   {"internal/retryafter", "internal/rolling"},
+	"policy":  {"breaker", "retry"},
+
 	"eventstore":           {},
 	"eventstore/aggregate": {"eventstore"},
 	"eventstore/storetest": {"eventstore"},
@@ -25,8 +29,10 @@ var arrows = map[string][]string{
 	"adapters/postgres": {"eventstore", "cqrs"},
 	"adapters/sqlite":   {"eventstore", "cqrs"},
 
-	"internal/assert":  {},
-	"internal/testenv": {},
+	"internal/assert":     {},
+	"internal/retryafter": {},
+	"internal/rolling":    {},
+	"internal/testenv":    {},
 }
 
 // free are the folders whose code may import anything.

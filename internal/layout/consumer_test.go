@@ -13,10 +13,26 @@ import (
 )
 
 // leaves lists, for each package that a team may want alone, every package
-// outside the standard library that importing it compiles. The policies for
-// calls (breaker, retry, ratelimit) will have one line each: themselves, and
-// the one small module that retry and ratelimit are built on.
+// outside the standard library that importing it compiles.
 var leaves = map[string][]string{
+	"breaker": {
+		modulePath + "/breaker",
+		modulePath + "/internal/retryafter",
+		modulePath + "/internal/rolling",
+	},
+	"retry": {
+		modulePath + "/internal/retryafter",
+		modulePath + "/internal/rolling",
+		modulePath + "/retry",
+	},
+	"policy": {
+		"github.com/goccy/go-yaml",
+		modulePath + "/breaker",
+		modulePath + "/internal/retryafter",
+		modulePath + "/internal/rolling",
+		modulePath + "/policy",
+		modulePath + "/retry",
+	},
 	"eventstore": {
 		modulePath + "/eventstore",
 		"github.com/google/uuid",

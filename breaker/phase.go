@@ -1,0 +1,160 @@
+package breaker
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/parlance-go/parlance/internal/rolling"
+)
+
+// A phase is the time between two changes of a breaker. A call reports to the
+// phase in which it was admitted, and each phase has its own row, window and
+// probes. So what comes late can only reach a phase that nobody looks at any
+// more, however the report and the change interleave.
+type phase struct {
+	generation uint64
+	state      State
+	mode       Mode
+	// timed tells that it matters how long a call took.
+	timed bool
+
+	// until is when an open phase is over. near is set some time before: as long
+	// as it is not, a rejection need not look at the clock, which would be most
+	// of its cost. The timer sets it.
+	until time.Duration
+	near  atomic.Bool
+	timer *time.Timer // guarded by the breaker's mu
+
+	// reopened is how many probes have failed since the breaker was closed.
+	reopened int
+	// rejection is the error of all calls that are rejected.
+	rejection *OpenError
+
+	// row is how many calls have failed one after the other.
+	row atomic.Int64
+	// window counts the calls of a closed phase, if there is a window of time.
+	window *rolling.Window
+	// probes are those of a half-open phase.
+	probes probes
+}
+
+// The lanes of a window.
+const (
+	successes = rolling.First
+	failures  = rolling.Second
+	slows     = rolling.Third
+)
+
+// nearBy is how long before the end of an open phase rejections begin to look at
+// the clock, at least. It is far more than timers are late.
+const nearBy = 100 * time.Millisecond
+
+// stateAt returns the state, which is half-open once the time to be open is over.
+func (p *phase) stateAt(now time.Duration) State {
+	if p.state == Open && now >= p.until {
+		return HalfOpen
+	}
+	return p.state
+}
+
+// plain tells that a success changes nothing but the row.
+func (p *phase) plain() bool { return p.state == Closed && p.window == nil }
+
+// begin returns the phase with which a mode begins.
+func (b *Breaker) begin(m Mode, at time.Time) *phase {
+	if m == ForcedOpen {
+		rejection := &OpenError{Name: b.config.Name, State: Open, Since: at}
+		return &phase{state: Open, mode: m, until: forever, rejection: rejection}
+	}
+	p := &phase{state: Closed, mode: m, timed: b.config.timed()}
+	if b.config.counts() && b.config.WindowCalls == 0 {
+		p.window = rolling.New(b.config.Window)
+	}
+	return p
+}
+
+// enter makes next the present phase, and queues the news of it. Mu is held.
+func (b *Breaker) enter(next *phase, cause error, at time.Time) {
+	old := b.phase.Load()
+	next.generation = old.generation + 1
+	if b.config.Hooks.Transition != nil {
+		now := at.Sub(b.base)
+		change := Transition{
+			Name:     b.config.Name,
+			From:     old.stateAt(now),
+			To:       next.state,
+			Mode:     next.mode,
+			At:       at,
+			Cause:    cause,
+			Snapshot: b.snapshot(now),
+		}
+		if next.state == Open {
+			change.Until = next.rejection.Until
+		}
+		b.news.add(change)
+	}
+	b.phase.Store(next)
+	b.last.clear()
+	b.settle(old)
+	if old.timer != nil {
+		old.timer.Stop()
+	}
+}
+
+// open ends a closed or half-open phase because of a failure with the error
+// cause, after which the other side asked to be left alone for some time. Mu is
+// held.
+func (b *Breaker) open(p *phase, cause error, asked time.Duration) {
+	reopened := 0
+	if p.state == HalfOpen {
+		reopened = p.reopened + 1
+	}
+	at := time.Now()
+	d := b.config.interval(reopened, asked)
+	next := &phase{
+		state:    Open,
+		mode:     p.mode,
+		until:    later(at.Sub(b.base), d),
+		reopened: reopened,
+		rejection: &OpenError{
+			Name:  b.config.Name,
+			State: Open,
+			Cause: cause,
+			Since: at,
+			Until: at.Add(d),
+		},
+	}
+	if early := d - max(d/10, nearBy); early > 0 {
+		next.timer = time.AfterFunc(early, func() { next.near.Store(true) })
+	} else {
+		next.near.Store(true)
+	}
+	b.enter(next, cause, at)
+}
+
+// halfOpen ends an open phase whose time is over, and returns the next. Mu is
+// held.
+func (b *Breaker) halfOpen(p *phase) *phase {
+	rejection := *p.rejection
+	rejection.State, rejection.Until = HalfOpen, time.Time{}
+	next := &phase{
+		state:     HalfOpen,
+		mode:      p.mode,
+		timed:     b.config.timed(),
+		reopened:  p.reopened,
+		rejection: &rejection,
+	}
+	b.enter(next, nil, time.Now())
+	return next
+}
+
+// forever is a time that never comes.
+const forever = time.Duration(1<<63 - 1)
+
+// later returns the time d after now, at most forever.
+func later(now, d time.Duration) time.Duration {
+	if sum := now + d; sum >= now {
+		return sum
+	}
+	return forever
+}

@@ -1,18 +1,21 @@
 // Command ratios reads the output of "go test -bench" and writes a Markdown
-// table of how fast each contender is beside the floor of the same case and run.
+// table of how fast each contender is beside the floor of the same case and run, or
+// beside other contenders.
 //
 //	make bench COUNT=10 > bench.txt
 //	go run ./benchmarks/ratios < bench.txt
+//	go run ./benchmarks/ratios -to gobreaker,failsafe-go < bench.txt
 //
-// A case is Benchmark<Area>/<case>/<contender> of one package. The speed of a run is its
-// events/s or, if it reports none, the inverse of its ns/op; runs of one count
-// are compared with each other, and the median of the ratios is shown with the
-// lowest and the highest.
+// A case is Benchmark<Area>/<case>/<contender> of one package. The speed of a run
+// is its events/s or, if it reports none, the inverse of its ns/op: a ratio of 2
+// is twice as fast. Runs of one count are compared with each other, and the median
+// of the ratios is shown with the lowest and the highest.
 package main
 
 import (
 	"bufio"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +27,9 @@ import (
 )
 
 func main() {
-	if err := run(os.Stdin, os.Stdout); err != nil {
+	to := flag.String("to", floor, "the `contenders` to compare with, separated by commas; a column each")
+	flag.Parse()
+	if err := run(os.Stdin, os.Stdout, strings.Split(*to, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "ratios:", err)
 		os.Exit(1)
 	}
@@ -39,17 +44,32 @@ type results struct {
 	speeds     map[string][]float64
 }
 
-func run(in io.Reader, out io.Writer) error {
+// run shows all cases if the floor is among what they are compared with, otherwise
+// those that can be.
+func run(in io.Reader, out io.Writer, to []string) error {
 	cases, err := parse(in)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "| package | case | contender | speed | ratio to floor |")
-	fmt.Fprintln(out, "|---|---|---|---:|---:|")
+	header, line := "| package | case | contender | speed |", "|---|---|---|---:|"
+	for _, other := range to {
+		if other != floor && !slices.ContainsFunc(cases, func(c *results) bool { return c.has(other) }) {
+			return fmt.Errorf("no contender %q in the input", other)
+		}
+		header, line = header+" ratio to "+other+" |", line+"---:|"
+	}
+	fmt.Fprintln(out, header)
+	fmt.Fprintln(out, line)
 	for _, c := range cases {
+		if !slices.Contains(to, floor) && !slices.ContainsFunc(to, c.has) {
+			continue
+		}
 		for _, contender := range c.contenders {
-			speeds := c.speeds[contender]
-			fmt.Fprintf(out, "| %s | %s | %s | %s/s | %s |\n", c.room, c.name, contender, thousands(median(speeds)), c.ratio(contender))
+			fmt.Fprintf(out, "| %s | %s | %s | %s/s |", c.room, c.name, contender, thousands(median(c.speeds[contender])))
+			for _, other := range to {
+				fmt.Fprintf(out, " %s |", c.ratio(contender, other))
+			}
+			fmt.Fprintln(out)
 		}
 	}
 	return nil
@@ -113,17 +133,20 @@ func speedOf(pairs []string) (speed float64, err error) {
 	return speed, nil
 }
 
-func (r *results) ratio(contender string) string {
+func (r *results) has(contender string) bool { return r.speeds[contender] != nil }
+
+// ratio compares two contenders in each run. It is empty if the case lacks one.
+func (r *results) ratio(contender, to string) string {
 	var ratios []float64
 	for i, speed := range r.speeds[contender] {
-		if i < len(r.speeds[floor]) {
-			ratios = append(ratios, speed/r.speeds[floor][i])
+		if i < len(r.speeds[to]) {
+			ratios = append(ratios, speed/r.speeds[to][i])
 		}
 	}
 	if len(ratios) == 0 {
 		return ""
 	}
-	if contender == floor {
+	if contender == to {
 		return "1"
 	}
 	return fmt.Sprintf("**%.2f** (%.2f to %.2f)", median(ratios), slices.Min(ratios), slices.Max(ratios))

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parlance-go/parlance/breaker"
+	"github.com/parlance-go/parlance/retry"
+)
+
+// breaker returns the breaker of a key, or nil if there is none.
+func (p *Policy) breaker(key string) *breaker.Breaker {
+	if p.breakers == nil {
+		return nil
+	}
+	return p.breakers.For(key)
+}
+
+// queue waits for the limit and for a place in the bulkhead, unless b would reject
+// the call as things are. Without a bulkhead the place is of no use.
+func (p *Policy) queue(ctx context.Context, b *breaker.Breaker) (place Place, err error) {
+	if p.limit == nil && p.bulkhead == nil {
+		return place, nil
+	}
+	if b != nil {
+		if err := reject(ctx, b); err != nil {
+			return place, err
+		}
+	}
+	if p.limit != nil {
+		if err := p.limit.Wait(ctx); err != nil {
+			if ctx.Err() != nil {
+				return place, ended(ctx, "wait for the limit")
+			}
+			return place, &LimitError{Name: p.name, Err: err}
+		}
+	}
+	if p.bulkhead != nil {
+		return p.bulkhead.Acquire(ctx)
+	}
+	return place, nil
+}
+
+// reject returns the error of a breaker that rejects calls at present. Only such a
+// breaker is asked for a permit, so that it counts the rejection: the time of a call
+// begins with its permit, which must not be taken before the queue.
+func reject(ctx context.Context, b *breaker.Breaker) error {
+	if b.Err() == nil {
+		return nil
+	}
+	permit, err := b.Acquire(ctx)
+	permit.Done(breaker.Neutral) // if it admits calls again
+	return err
+}
+
+// outcomeOf returns what a bulkhead learns of a call if no breaker says it. Calls
+// that failed for reasons of their own, quickly perhaps, teach it nothing.
+func outcomeOf(ctx context.Context, err error) breaker.Outcome {
+	switch {
+	case err == nil:
+		return breaker.Success
+	case errors.Is(ctx.Err(), context.Canceled):
+		return breaker.Neutral
+	case retry.Transient(err):
+		return breaker.Failure
+	default:
+		return breaker.Neutral
+	}
+}

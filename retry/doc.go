@@ -27,10 +27,19 @@
 //   - An attempt that ran into AttemptTimeout is retried.
 //   - For all others [Config.RetryIf] is asked, by default [Transient].
 //
+// Marks and methods count however deep they are wrapped. Of errors that wrap each
+// other the outermost one with the method has the say, and [Permanent] at any
+// depth. Of joined errors each has: one that forbids another attempt forbids it
+// for all, and the longest delay counts.
+//
 // # When it stops
 //
 // After the last attempt; when the error is not to be retried; when the budget is
 // used up; and when the delay, or the next attempt with [Config.MinAttempt], would
 // not end before the deadline. Then it returns at once, with the last error: it
-// never sleeps in vain.
+// never sleeps in vain. It stops, too, when the other side asks for a longer delay
+// than [Config.MaxRetryAfter], which is never cut short.
+//
+// [Error] tells which of these it was. If a context ended, errors.Is finds both its
+// cause and its error.
 package retry

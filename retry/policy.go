@@ -62,12 +62,20 @@ func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, erro
 	}
 	ctx, cancel := p.withTimeout(ctx)
 	defer cancel()
-	return do(ctx, p, func(ctx context.Context) (T, error) {
+	if p.config.AttemptTimeout > 0 {
+		fn = bounded(p, fn)
+	}
+	return do(ctx, p, fn, nil)
+}
+
+// bounded returns fn within AttemptTimeout.
+func bounded[T any](p *Policy, fn func(context.Context) (T, error)) func(context.Context) (T, error) {
+	return func(ctx context.Context) (T, error) {
 		attempt, cancel := p.withAttemptTimeout(ctx)
 		defer cancel()
 		value, err := fn(attempt)
 		return value, p.attemptError(ctx, attempt, err)
-	}, nil)
+	}
 }
 
 // do is Do for a caller who bounds the time of the call and of its attempts by

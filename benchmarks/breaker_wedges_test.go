@@ -37,6 +37,14 @@ func halfOpen(do caller) {
 	time.Sleep(resetTimeout + time.Second)
 }
 
+// begin makes a call in a goroutine of its own, and returns when the call waits or
+// has ended.
+func begin(t *testing.T, do caller, fn function) {
+	t.Helper()
+	go func() { _, _ = do(t.Context(), fn) }()
+	synctest.Wait()
+}
+
 // passes reports whether a healthy call is let through.
 func passes(t *testing.T, do caller) bool {
 	t.Helper()
@@ -63,8 +71,7 @@ func TestBreakerRecoversAfterAProbeThatHangs(t *testing.T) {
 			halfOpen(do)
 			end := make(chan struct{})
 			defer close(end)
-			go do(t.Context(), func(context.Context) (int, error) { <-end; return 0, nil })
-			synctest.Wait()
+			begin(t, do, func(context.Context) (int, error) { <-end; return 0, nil })
 			return recovers(t, do)
 		})
 }
@@ -82,8 +89,7 @@ func TestBreakerRecoversAfterAProbeThatEndsItsGoroutine(t *testing.T) {
 	show(t, consecutiveBreakers(), holds{"parlance": true, "gobreaker": false, "failsafe-go": false},
 		func(t *testing.T, do caller) bool {
 			halfOpen(do)
-			go do(t.Context(), func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
-			synctest.Wait()
+			begin(t, do, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
 			return recovers(t, do)
 		})
 }
@@ -124,11 +130,9 @@ func TestLateSuccessDoesNotCloseABreaker(t *testing.T) {
 	show(t, consecutiveBreakers(), holds{"parlance": true, "gobreaker": true, "failsafe-go": false},
 		func(t *testing.T, do caller) bool {
 			late, probe := make(chan struct{}), make(chan struct{})
-			go do(t.Context(), func(context.Context) (int, error) { <-late; return 42, nil })
-			synctest.Wait()
+			begin(t, do, func(context.Context) (int, error) { <-late; return 42, nil })
 			halfOpen(do)
-			go do(t.Context(), func(context.Context) (int, error) { <-probe; return 0, errDown })
-			synctest.Wait()
+			begin(t, do, func(context.Context) (int, error) { <-probe; return 0, errDown })
 			close(late)
 			synctest.Wait()
 			closed := passes(t, do) // beside the probe, which has not ended
@@ -142,7 +146,7 @@ func TestFailuresThatTakeLongerThanTheWindowTrip(t *testing.T) {
 		func(t *testing.T, do caller) bool {
 			for range 100 {
 				for range minCalls {
-					go do(t.Context(), func(context.Context) (int, error) {
+					begin(t, do, func(context.Context) (int, error) {
 						time.Sleep(window + window/2)
 						return 0, errDown
 					})

@@ -70,7 +70,9 @@ func (c chain) failsafe() contender {
 		}
 		executor := failsafe.With(policies...)
 		return func(ctx context.Context, fn function) (int, error) {
-			return executor.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[int]) (int, error) { return fn(e.Context()) })
+			return executor.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[int]) (int, error) { //nolint:contextcheck // that of e descends from ctx
+				return fn(e.Context())
+			})
 		}
 	}}
 }

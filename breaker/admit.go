@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// pass admits a call in a closed phase.
-func (b *Breaker) pass(ctx context.Context, p *phase) Permit {
+// pass admits a call that is no probe.
+func (p *phase) pass(ctx context.Context) Permit {
+	permit := Permit{phase: p}
 	if p.mode == Disabled {
-		return Permit{breaker: b}
+		permit.lease = spent
 	}
-	permit := Permit{breaker: b, phase: p}
 	if !p.timed {
 		// The rule about deadlines needs to know how much time there was.
 		if _, ok := ctx.Deadline(); !ok {
 			return permit
 		}
 	}
-	permit.timed, permit.started = true, b.now()
+	permit.started, permit.timed = p.breaker.now(), true
 	return permit
 }
 
@@ -32,7 +32,7 @@ func (b *Breaker) admit(ctx context.Context, p *phase) (Permit, error) {
 		now := b.now()
 		switch {
 		case p.state == Closed:
-			return b.pass(ctx, p), nil
+			return p.pass(ctx), nil
 		case now < p.until, now < p.probes.busyUntil():
 			return b.reject(ctx, p)
 		}
@@ -43,7 +43,7 @@ func (b *Breaker) admit(ctx context.Context, p *phase) (Permit, error) {
 		case lease == 0:
 			return b.reject(ctx, probing)
 		default:
-			permit := Permit{breaker: b, phase: probing, lease: lease, timed: true, started: now}
+			permit := Permit{phase: probing, lease: lease, started: now, timed: true}
 			b.announce(permit)
 			return permit, nil
 		}
@@ -87,11 +87,7 @@ func (b *Breaker) reject(ctx context.Context, p *phase) (Permit, error) {
 	if p.mode != Shadow {
 		return Permit{}, p.rejection
 	}
-	permit := Permit{breaker: b, phase: p}
-	if _, ok := ctx.Deadline(); ok || b.config.timed() {
-		permit.timed, permit.started = true, b.now()
-	}
-	return permit, nil
+	return p.pass(ctx), nil
 }
 
 // ended returns the error for a call whose context has ended before it.

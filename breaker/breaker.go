@@ -74,7 +74,7 @@ func (b *Breaker) Acquire(ctx context.Context) (Permit, error) {
 	if p.state != Closed {
 		return b.admit(ctx, p)
 	}
-	return b.pass(ctx, p), nil
+	return p.pass(ctx), nil
 }
 
 // Err returns the error with which a call would be rejected at this moment, or

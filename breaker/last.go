@@ -9,7 +9,8 @@ type last struct {
 	counts rolling.Counts
 }
 
-// A tally says what a call counts as: one bit for each lane of a window.
+// A tally says what a call counts as: one bit for each lane of a window. It is 0
+// where there has been no call yet.
 type tally uint8
 
 func newLast(c Config) last {
@@ -20,14 +21,17 @@ func newLast(c Config) last {
 }
 
 // add puts a call in the place of the oldest.
-func (l *last) add(t tally) {
-	gone := l.calls[l.next]
-	l.calls[l.next] = t
+func (l *last) add(c *call) {
+	came, gone := tally(1)<<c.lane(), l.calls[l.next]
+	if c.slow {
+		came |= 1 << slows
+	}
+	l.calls[l.next] = came
 	if l.next++; l.next == len(l.calls) {
 		l.next = 0
 	}
 	for lane := range l.counts {
-		l.counts[lane] += uint64(t >> lane & 1)
+		l.counts[lane] += uint64(came >> lane & 1)
 		l.counts[lane] -= uint64(gone >> lane & 1)
 	}
 }

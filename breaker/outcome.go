@@ -24,10 +24,10 @@ func (p *Permit) outcome(ctx context.Context, err error) Outcome {
 	default:
 		return Neutral
 	}
-	if p.breaker == nil || p.breaker.config.Classify == nil {
+	if p.phase == nil || p.phase.breaker.config.Classify == nil {
 		return Failure
 	}
-	return p.breaker.config.Classify(err)
+	return p.phase.breaker.config.Classify(err)
 }
 
 // outOfTime returns the outcome of a call whose own deadline has passed: it
@@ -36,12 +36,12 @@ func (p *Permit) outOfTime(deadline time.Time, hasDeadline bool) Outcome {
 	if !hasDeadline || !p.timed {
 		return Failure // nobody knows how much time there was
 	}
-	enough := littleTime
-	if slow := p.breaker.config.SlowCallThreshold; slow > 0 {
+	b, enough := p.phase.breaker, littleTime
+	if slow := b.config.SlowCallThreshold; slow > 0 {
 		enough = slow
 	}
 	// By way of the present, because a deadline need not have a monotonic clock.
-	budget := time.Until(deadline) + p.breaker.now() - p.started
+	budget := time.Until(deadline) + b.now() - p.started
 	if budget < enough {
 		return Neutral
 	}

@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -19,12 +20,14 @@ import (
 // It belongs to one goroutine at a time and must not be copied after its first
 // use. The zero Permit reports to nobody.
 type Permit struct {
-	breaker *Breaker
-	phase   *phase // nil if there is nothing to report any more
-	lease   uint64 // of a probe
-	timed   bool
+	phase   *phase
+	lease   uint64        // of a probe, 0 if it is none
 	started time.Duration // if timed
+	timed   bool
 }
+
+// spent, in the place of a lease, marks a permit with nothing to report.
+const spent = math.MaxUint64
 
 // Done reports the outcome of the call.
 func (p *Permit) Done(o Outcome) { p.done(o, nil) }
@@ -49,14 +52,14 @@ func (p *Permit) failed(ctx context.Context, err error) (o Outcome) {
 }
 
 func (p *Permit) done(o Outcome, err error) {
-	ph := p.phase
-	if ph == nil {
+	ph, lease := p.phase, p.lease
+	if ph == nil || lease == spent {
 		return
 	}
-	p.phase = nil
-	if o == Success && ph.plain() && p.breaker.last.calls == nil {
-		p.breaker.plainSuccess(ph)
+	p.lease = spent
+	if o == Success && ph.plain {
+		ph.succeed()
 		return
 	}
-	p.breaker.report(call{phase: ph, lease: p.lease, timed: p.timed, started: p.started, outcome: o, err: err})
+	ph.breaker.report(&call{phase: ph, lease: lease, timed: p.timed, started: p.started, outcome: o, err: err})
 }

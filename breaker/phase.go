@@ -12,11 +12,14 @@ import (
 // probes. So what comes late can only reach a phase that nobody looks at any
 // more, however the report and the change interleave.
 type phase struct {
+	breaker    *Breaker
 	generation uint64
 	state      State
 	mode       Mode
 	// timed tells that it matters how long a call took.
 	timed bool
+	// plain tells that a success changes nothing but the row.
+	plain bool
 
 	// until is when an open phase is over. near is set some time before: as long
 	// as it is not, a rejection need not look at the clock, which would be most
@@ -34,6 +37,9 @@ type phase struct {
 	row atomic.Int64
 	// window counts the calls of a closed phase, if there is a window of time.
 	window *rolling.Window
+	// spoilt is until when the window may hold a failure or a slow call. Without
+	// one there is no need to look at it.
+	spoilt atomic.Int64
 	// probes are those of a half-open phase.
 	probes probes
 }
@@ -57,16 +63,43 @@ func (p *phase) stateAt(now time.Duration) State {
 	return p.state
 }
 
-// plain tells that a success changes nothing but the row.
-func (p *phase) plain() bool { return p.state == Closed && p.window == nil }
+// succeed reports a success to a plain phase. It writes only if the success ends
+// a row.
+func (p *phase) succeed() {
+	if p.row.Load() != 0 {
+		p.row.Store(0)
+	}
+	if p.breaker.phase.Load() != p {
+		p.breaker.totals.late.Add(1)
+	}
+}
+
+// add counts a call in the window and returns the counts by which to judge it.
+func (p *phase) add(c *call, now, length time.Duration) rolling.Counts {
+	if c.slow {
+		p.window.Add(now, c.lane(), slows)
+	} else {
+		p.window.Add(now, c.lane())
+	}
+	until := int64(later(now, length))
+	spoilt := p.spoilt.Load()
+	if c.slow || c.outcome != Success {
+		for spoilt < until && !p.spoilt.CompareAndSwap(spoilt, until) {
+			spoilt = p.spoilt.Load()
+		}
+	} else if int64(now) > spoilt {
+		return rolling.Counts{}
+	}
+	return p.window.Sum(now)
+}
 
 // begin returns the phase with which a mode begins.
 func (b *Breaker) begin(m Mode, at time.Time) *phase {
 	if m == ForcedOpen {
 		rejection := &OpenError{Name: b.config.Name, State: Open, Since: at}
-		return &phase{state: Open, mode: m, until: forever, rejection: rejection}
+		return &phase{breaker: b, state: Open, mode: m, until: forever, rejection: rejection}
 	}
-	p := &phase{state: Closed, mode: m, timed: b.config.timed()}
+	p := &phase{breaker: b, state: Closed, mode: m, timed: b.config.timed(), plain: !b.config.counts()}
 	if b.config.counts() && b.config.WindowCalls == 0 {
 		p.window = rolling.New(b.config.Window)
 	}
@@ -78,16 +111,17 @@ func (b *Breaker) enter(next *phase, cause error, at time.Time) {
 	old := b.phase.Load()
 	next.generation = old.generation + 1
 	if b.config.Hooks.Transition != nil {
-		now := at.Sub(b.base)
 		change := Transition{
 			Name:     b.config.Name,
-			From:     old.stateAt(now),
+			From:     old.state,
 			To:       next.state,
 			Mode:     next.mode,
 			At:       at,
 			Cause:    cause,
-			Snapshot: b.snapshot(now),
+			Snapshot: b.snapshot(at.Sub(b.base)),
 		}
+		// Of an open phase whose time is over, hooks have heard that it is open.
+		change.Snapshot.State = old.state
 		if next.state == Open {
 			change.Until = next.rejection.Until
 		}
@@ -104,16 +138,17 @@ func (b *Breaker) enter(next *phase, cause error, at time.Time) {
 // open ends a closed or half-open phase because of a failure with the error
 // cause, after which the other side asked to be left alone for some time. Mu is
 // held.
-func (b *Breaker) open(p *phase, cause error, asked time.Duration) {
+func (b *Breaker) open(p *phase, cause error, asked time.Duration, at time.Time) {
 	reopened := 0
 	if p.state == HalfOpen {
 		reopened = p.reopened + 1
 	}
-	at := time.Now()
 	d := b.config.interval(reopened, asked)
 	next := &phase{
+		breaker:  b,
 		state:    Open,
 		mode:     p.mode,
+		timed:    b.config.timed(),
 		until:    later(at.Sub(b.base), d),
 		reopened: reopened,
 		rejection: &OpenError{
@@ -138,6 +173,7 @@ func (b *Breaker) halfOpen(p *phase) *phase {
 	rejection := *p.rejection
 	rejection.State, rejection.Until = HalfOpen, time.Time{}
 	next := &phase{
+		breaker:   b,
 		state:     HalfOpen,
 		mode:      p.mode,
 		timed:     b.config.timed(),

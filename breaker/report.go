@@ -26,35 +26,15 @@ type call struct {
 }
 
 // lane says what a call that is not neutral counts as.
-func (c call) lane() rolling.Lane {
+func (c *call) lane() rolling.Lane {
 	if c.outcome == Success {
 		return successes
 	}
 	return failures
 }
 
-// tally says the same, and whether it was slow.
-func (c call) tally() tally {
-	t := tally(1) << c.lane()
-	if c.slow {
-		t |= 1 << slows
-	}
-	return t
-}
-
-// plainSuccess reports a success to a closed phase without a window. It writes
-// only if the success ends a row.
-func (b *Breaker) plainSuccess(p *phase) {
-	if p.row.Load() != 0 {
-		p.row.Store(0)
-	}
-	if b.phase.Load() != p {
-		b.totals.late.Add(1)
-	}
-}
-
 // report counts a call and changes the state if that is due.
-func (b *Breaker) report(c call) {
+func (b *Breaker) report(c *call) {
 	now := b.now()
 	c.slow = c.timed && b.config.slow(now-c.started)
 	switch {
@@ -71,18 +51,16 @@ func (b *Breaker) report(c call) {
 }
 
 // count counts a call in the totals.
-func (b *Breaker) count(c call) {
-	counts := b.config.counts()
-	switch c.outcome {
-	case Neutral:
+func (b *Breaker) count(c *call) {
+	if c.outcome == Neutral {
 		b.totals.neutral.Add(1)
 		return
-	case Success:
-		if counts {
-			b.totals.successes.Add(1)
-		}
-	default:
+	}
+	counts := b.config.counts()
+	if c.outcome != Success {
 		b.totals.failures.Add(1)
+	} else if counts {
+		b.totals.successes.Add(1)
 	}
 	if counts && c.slow {
 		b.totals.slow.Add(1)
@@ -90,56 +68,53 @@ func (b *Breaker) count(c call) {
 }
 
 // called counts a success or failure of a closed phase.
-func (b *Breaker) called(c call, now time.Duration) {
+func (b *Breaker) called(c *call, now time.Duration) {
 	p, row := c.phase, int64(0)
 	if c.outcome != Success {
 		row = p.row.Add(1)
 	} else if p.row.Load() != 0 {
 		p.row.Store(0)
 	}
-	tripped := b.config.ConsecutiveFailures > 0 && row >= int64(b.config.ConsecutiveFailures)
-	switch {
-	case p.window != nil:
-		if c.slow {
-			p.window.Add(now, c.lane(), slows)
-		} else {
-			p.window.Add(now, c.lane())
-		}
-		if b.phase.Load() != p {
-			b.lateInWindow(p)
-			return
-		}
-		tripped = tripped || b.config.rates() && b.config.tooMany(p.window.Sum(now))
-	case b.last.calls != nil:
-		b.count(c)
-		counts, ok := b.countLast(c)
-		if !ok {
-			b.totals.late.Add(1)
-			return
-		}
-		tripped = tripped || b.config.rates() && b.config.tooMany(counts)
-	default:
-		b.count(c)
-		if b.phase.Load() != p {
-			b.totals.late.Add(1)
-			return
-		}
-	}
-	if tripped {
+	counts, late := b.countInWindow(c, now)
+	switch limit := b.config.ConsecutiveFailures; {
+	case late:
+	case limit > 0 && row >= int64(limit), b.config.tooMany(counts):
 		b.fail(c)
 	}
 }
 
-// countLast counts a call among the last ones, unless its phase has ended, and
-// returns the counts.
-func (b *Breaker) countLast(c call) (rolling.Counts, bool) {
+// countInWindow counts a call in the window of its phase, and returns the counts
+// of the window. If the phase has ended, it counts only in the totals.
+func (b *Breaker) countInWindow(c *call, now time.Duration) (counts rolling.Counts, late bool) {
+	switch p := c.phase; {
+	case p.window != nil:
+		counts = p.add(c, now, b.config.Window)
+		if late = b.phase.Load() != p; late {
+			b.lateInWindow(p)
+		}
+		return counts, late
+	case b.last.calls != nil:
+		b.count(c)
+		counts, late = b.countLast(c)
+	default:
+		b.count(c)
+		late = b.phase.Load() != p
+	}
+	if late {
+		b.totals.late.Add(1)
+	}
+	return counts, late
+}
+
+// countLast counts a call among the last ones, unless its phase has ended.
+func (b *Breaker) countLast(c *call) (counts rolling.Counts, late bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.phase.Load() != c.phase {
-		return rolling.Counts{}, false
+		return counts, true
 	}
-	b.last.add(c.tally())
-	return b.last.counts, true
+	b.last.add(c)
+	return b.last.counts, false
 }
 
 // settle moves what the window of a phase that has ended counted to the totals.
@@ -165,20 +140,22 @@ func (b *Breaker) lateInWindow(p *phase) {
 }
 
 // probed ends the lease of a probe.
-func (b *Breaker) probed(c call, now time.Duration) {
+func (b *Breaker) probed(c *call, now time.Duration) {
 	b.count(c)
-	failed := c.outcome != Success && c.outcome != Neutral
-	if failed || c.slow && c.outcome == Success && b.config.SlowCallRate > 0 {
+	switch {
+	case c.outcome == Neutral:
+		b.release(c, now)
+	case c.outcome != Success, c.slow && b.config.SlowCallRate > 0:
 		b.fail(c)
-		return
+	default:
+		b.release(c, now)
+		b.tell()
 	}
-	b.release(c, now)
-	b.tell()
 }
 
-// release ends the lease of a probe that did not fail, and closes the breaker
-// if it was the last that had to succeed.
-func (b *Breaker) release(c call, now time.Duration) {
+// release ends the lease of a probe that did not fail, and closes the breaker if
+// it was the last that had to succeed.
+func (b *Breaker) release(c *call, now time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := c.phase
@@ -190,15 +167,15 @@ func (b *Breaker) release(c call, now time.Duration) {
 		return
 	}
 	p.probes.succeeded++
-	if p.probes.succeeded >= b.config.Probes {
+	if p.probes.succeeded == b.config.Probes {
 		at := time.Now()
 		b.enter(b.begin(p.mode, at), nil, at)
 	}
 }
 
-// fail opens the breaker, unless its phase has ended. Whatever the methods of
-// the error do, the breaker opens.
-func (b *Breaker) fail(c call) {
+// fail opens the breaker because of a call, unless its phase has ended. Whatever
+// the methods of the error do, it opens.
+func (b *Breaker) fail(c *call) {
 	var asked time.Duration
 	defer func() {
 		b.trip(c, asked)
@@ -213,18 +190,15 @@ func (b *Breaker) fail(c call) {
 	}
 }
 
-func (b *Breaker) trip(c call, asked time.Duration) {
+func (b *Breaker) trip(c *call, asked time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.phase.Load() != c.phase {
-		if c.lease != 0 {
-			b.totals.late.Add(1)
-		}
-		return
-	}
-	if c.lease != 0 && !c.phase.probes.giveBack(c.lease, b.now()) {
+	at := time.Now()
+	current := b.phase.Load() == c.phase
+	switch {
+	case current && (c.lease == 0 || c.phase.probes.giveBack(c.lease, at.Sub(b.base))):
+		b.open(c.phase, c.err, asked, at)
+	case c.lease != 0:
 		b.totals.late.Add(1)
-		return
 	}
-	b.open(c.phase, c.err, asked)
 }

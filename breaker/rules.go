@@ -117,7 +117,7 @@ func (c *Config) slow(took time.Duration) bool {
 // tooMany reports whether the calls of a window trip the breaker.
 func (c *Config) tooMany(counts rolling.Counts) bool {
 	calls := counts[successes] + counts[failures]
-	if calls < uint64(c.MinCalls) {
+	if !c.rates() || calls < uint64(c.MinCalls) {
 		return false
 	}
 	// A quotient of integers is rounded once, to the same number as the literal

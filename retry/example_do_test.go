@@ -70,10 +70,10 @@ func ExamplePermanent() {
 		fmt.Println("attempt")
 		return "", retry.Permanent(errUnknown)
 	})
-	fmt.Println(err == errUnknown)
+	fmt.Printf("%v: %T\n", err, err)
 	// Output:
 	// attempt
-	// true
+	// no such user: *errors.errorString
 }
 
 // The function knows how long the other side wants to be left alone.

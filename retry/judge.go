@@ -67,10 +67,10 @@ type retryable interface{ Retryable() bool }
 // has, unlike with errors.As, which stops at the first: a Join must not hide that
 // one of them forbids another attempt.
 func walk[E any](err error, visit func(E) (deeper bool)) {
-	if found, ok := err.(E); ok && !visit(found) { //nolint:errorlint // this is the walk
+	if found, ok := err.(E); ok && !visit(found) {
 		return
 	}
-	switch err := err.(type) { //nolint:errorlint // as above
+	switch err := err.(type) { //nolint:errorlint // this is the walk
 	case interface{ Unwrap() error }:
 		walk(err.Unwrap(), visit)
 	case interface{ Unwrap() []error }:

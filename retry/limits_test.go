@@ -98,7 +98,7 @@ func await(ctx context.Context) error {
 
 func TestTimeout_tellsItselfFromTheCallers(t *testing.T) {
 	t.Parallel()
-	run := func(t *testing.T, ctx context.Context) *retry.Error { //nolint:revive // t first reads like the rest
+	run := func(t *testing.T, ctx context.Context) *retry.Error {
 		t.Helper()
 		p := newPolicy(t, retry.Config{Timeout: 5 * time.Second})
 		_, err := retry.Do(ctx, p, func(ctx context.Context) (int, error) { return 0, await(ctx) })
@@ -304,8 +304,7 @@ func TestAttemptTimeout_isNotTakenFromAnOuterCall(t *testing.T) {
 func TestAttemptTimeout_ofANetworkCall(t *testing.T) {
 	t.Parallel()
 	server, client := net.Pipe()
-	defer server.Close()
-	defer client.Close()
+	defer func() { assert.NoError(t, errors.Join(client.Close(), server.Close())) }()
 	p := newPolicy(t, retry.Config{MaxAttempts: 2, BaseDelay: 1, MaxDelay: 1, AttemptTimeout: time.Minute})
 	calls := 0
 	_, err := retry.Do(t.Context(), p, func(context.Context) (int, error) {

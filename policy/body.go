@@ -7,17 +7,15 @@ import (
 
 // atEnd has end called when the body of a response has been read to its end, when
 // reading it fails, and when it is closed; perhaps more than once, and by several
-// goroutines. end is given the error of reading and returns that for the reader. It
-// reports false, and will not call end, if there is no body to come.
-func atEnd(r *http.Response, end func(error) error) bool {
-	if r.Body == nil || r.Body == http.NoBody {
+// goroutines. Before that explain may change the error of reading.
+//
+// It reports false, and will not call end, if the response is all there is: it has
+// no body, or it is a 101, after which the connection is its caller's.
+func atEnd(r *http.Response, explain func(error) error, end func()) bool {
+	if r.Body == nil || r.Body == http.NoBody || r.StatusCode == http.StatusSwitchingProtocols {
 		return false
 	}
-	wrapped := &body{r.Body, end}
-	r.Body = wrapped
-	if w, ok := wrapped.ReadCloser.(io.Writer); ok { // of 101 Switching Protocols
-		r.Body = &duplex{wrapped, w}
-	}
+	r.Body = &body{r.Body, explain, end}
 	return true
 }
 
@@ -25,24 +23,24 @@ func atEnd(r *http.Response, end func(error) error) bool {
 type body struct {
 	io.ReadCloser
 
-	end func(error) error
+	explain func(error) error
+	end     func()
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		err = b.end(err)
+	switch err { //nolint:errorlint // the contract of io.Reader
+	case nil:
+	case io.EOF:
+		b.end()
+	default:
+		err = b.explain(err)
+		b.end()
 	}
 	return n, err
 }
 
-func (b *body) Close() (err error) {
-	defer func() { err = b.end(err) }()
+func (b *body) Close() error {
+	defer b.end()
 	return b.ReadCloser.Close()
-}
-
-// A duplex is the body of a connection that has switched protocols.
-type duplex struct {
-	*body
-	io.Writer
 }

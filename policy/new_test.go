@@ -43,13 +43,6 @@ func newBreaker(t testing.TB, c breaker.Config) *breaker.Breaker {
 	return b
 }
 
-func newBulkhead(t testing.TB, c policy.BulkheadConfig) *policy.Bulkhead {
-	t.Helper()
-	b, err := policy.NewBulkhead(c)
-	assert.NoError(t, err)
-	return b
-}
-
 // A noBackOff never waits.
 type noBackOff struct{}
 

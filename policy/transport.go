@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -14,9 +16,10 @@ import (
 // it has, in [retry.TimeoutHeader], with each attempt anew.
 //
 // A call is under way until the body of its response is read to its end or closed:
-// until then it keeps its place in the bulkhead, and both timeouts can end it. The
-// breaker, and the retries, decide by the header. When a timeout ends the reading,
-// the error is a [*retry.TimeoutError], or that of the context.
+// until then it keeps its place in the bulkhead, and both timeouts can end it. When
+// AttemptTimeout ends the reading, the error is a [*retry.TimeoutError]. The retries,
+// the breaker and an adaptive limit decide by the header. A response with status 101
+// ends the call: the connection is the caller's.
 //
 // A request that is not sent has its body closed. The errors are those of [Do];
 // [http.Client] wraps them in a [*net/url.Error].
@@ -49,7 +52,13 @@ func Transport(p *Policy, base http.RoundTripper) http.RoundTripper {
 // for http.Client.CloseIdleConnections.
 type transport struct{ next, base http.RoundTripper }
 
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.next.RoundTrip(r) }
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
+	if response != nil {
+		response.Request = r // not the one with the context of an attempt
+	}
+	return response, err
+}
 
 func (t *transport) CloseIdleConnections() {
 	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
@@ -64,9 +73,16 @@ type attemptTransport struct {
 }
 
 func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL == nil {
+		return t.next.RoundTrip(r) // which says so
+	}
 	p, ctx := t.policy, r.Context()
 	b := p.breaker(r.URL.Host)
 	place, err := p.queue(ctx, b)
+	if err == nil && tooLate(ctx) {
+		err = fmt.Errorf("policy: request not sent: its time is over: %w", context.DeadlineExceeded)
+		place.Done(breaker.Neutral)
+	}
 	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
@@ -90,18 +106,17 @@ func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}()
 	response, err := send.RoundTrip(r)
-	if err != nil {
+	if err != nil || response == nil {
 		outcome = outcomeOf(ctx, err)
-		return nil, err
+		return response, err
 	}
 	place.learn(outcomeOfStatus(response))
 	outcome = breaker.Neutral // how fast the body is read is up to the reader
-	kept = atEnd(response, func(err error) error {
-		leave()
-		return err
-	})
+	kept = atEnd(response, asItIs, leave)
 	return response, nil
 }
+
+func asItIs(err error) error { return err }
 
 // learn tells an adaptive limit the outcome of a call that keeps its place.
 func (p *Place) learn(o breaker.Outcome) {
@@ -115,6 +130,13 @@ func (p *Place) learn(o breaker.Outcome) {
 	b.estimate.learn(p.begun, now, b.state.Load()>>1, o)
 	b.limit = b.estimate.limit()
 	b.admit()
+}
+
+// tooLate reports whether a DeadlineTransport would not send the request. The
+// breaker must not learn of that: the other side has no part in it.
+func tooLate(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < time.Millisecond
 }
 
 // outcomeOfStatus returns what a bulkhead learns of a response.
@@ -144,13 +166,9 @@ func (t *timeoutTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}()
 	response, err := t.next.RoundTrip(r.WithContext(limited))
-	if err != nil {
-		return nil, t.timeout.explain(ctx, limited, err)
+	if err != nil || response == nil {
+		return response, t.timeout.explain(ctx, limited, err)
 	}
-	kept = atEnd(response, func(err error) error {
-		err = t.timeout.explain(ctx, limited, err)
-		cancel()
-		return err
-	})
+	kept = atEnd(response, func(err error) error { return t.timeout.explain(ctx, limited, err) }, cancel)
 	return response, nil
 }

@@ -57,8 +57,11 @@ func (f *flaky) call(ctx context.Context) (int, error) {
 	return answer(ctx)
 }
 
-// repeat makes n calls.
+// repeat makes n calls, in a context that it shares with nobody, as that of a
+// request: contexts with a timeout would wait for each other at a common one.
 func (w work) repeat(ctx context.Context, do caller, n int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	sum, wrong := 0, error(nil)
 	f := &flaky{}
 	fn := answer

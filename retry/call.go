@@ -2,7 +2,6 @@ package retry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -106,7 +105,8 @@ func (c *call) giveUp(reason error) error {
 	if hook := c.policy.config.Hooks.GiveUp; hook != nil {
 		hook(err)
 	}
-	if c.attempts == 1 && errors.Is(reason, ErrNotRetried) {
+	// The very reason: the cause of a context may be the Error of another call.
+	if c.attempts == 1 && reason == ErrNotRetried { //nolint:errorlint // see above
 		return c.last
 	}
 	return err

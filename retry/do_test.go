@@ -191,6 +191,21 @@ func TestDo_doesNotRetryForACallerWhoHasLeft(t *testing.T) {
 	}
 }
 
+// One call that fails often ends the context of the others, with its error.
+func TestDo_doesNotTakeTheErrorOfAnotherCallForItsOwn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	other := &retry.Error{Attempts: 2, Last: errOdd, Reason: retry.ErrNotRetried}
+	_, err := retry.Do(ctx, nil, func(context.Context) (int, error) {
+		cancel(other)
+		return 0, errBusy
+	})
+	got := assert.ErrorAs[*retry.Error](t, err)
+	assert.Equal(t, got.Last, error(errBusy))
+	assert.ErrorIs(t, got.Reason, other)
+	assert.ErrorIs(t, got.Reason, context.Canceled)
+}
+
 // A success is one, even if the context ended meanwhile.
 func TestDo_returnsALateSuccess(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,8 @@ func FuzzDelay(f *testing.F) {
 	f.Add(int64(math.MaxInt64), int64(0), 1.0, 1.0, uint8(DecorrelatedJitter), int64(1), uint16(999))
 	f.Add(int64(1), int64(math.MaxInt64), 3.7, 0.999, uint8(EqualJitter), int64(-1), uint16(999))
 	f.Add(int64(1), int64(math.MaxInt64), 2.0, 0.0, uint8(DecorrelatedJitter), int64(0), uint16(100))
+	f.Add(int64(math.MaxInt64/2), int64(math.MaxInt64), 2.0, 0.0, uint8(DecorrelatedJitter), int64(0), uint16(1))
+	f.Add(int64(1<<60+1), int64(math.MaxInt64), 1.0, 0.0, uint8(NoJitter), int64(0), uint16(1))
 	f.Add(int64(1), int64(1), 1.0, math.SmallestNonzeroFloat64, uint8(NoJitter), int64(2), uint16(1000))
 	f.Fuzz(func(t *testing.T, base, most int64, multiplier, fraction float64, jitter uint8, asked int64, attempt uint16) {
 		p, err := New(Config{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,6 +215,7 @@ func TestAttemptTimeout_isRetried(t *testing.T) {
 				got := assert.ErrorAs[*retry.Error](t, err)
 				for _, cause := range got.Causes {
 					assert.Equal(t, assert.ErrorAs[*retry.TimeoutError](t, cause).After, time.Second)
+					assert.Equal(t, strings.Count(cause.Error(), "attempt timed out after 1s"), 1)
 				}
 				if name == "an error with a mark" {
 					assert.Equal(t, got.Last, error(&retry.TimeoutError{After: time.Second, Err: errOdd}), "without the mark")
@@ -296,7 +298,10 @@ func TestAttemptTimeout_isNotTakenFromAnOuterCall(t *testing.T) {
 			})
 		})
 		assert.Equal(t, []int{outer, inner}, []int{1, 1})
-		assert.ErrorIs(t, err, errOdd)
+		// The outer attempt has timed out, and not the inner one.
+		got := assert.ErrorAs[*retry.Error](t, err)
+		assert.Equal(t, got.Last, errOdd)
+		assert.ErrorAs[*retry.TimeoutError](t, got.Reason)
 	})
 }
 

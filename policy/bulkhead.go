@@ -47,9 +47,9 @@ type Bulkhead struct {
 	maxWait  time.Duration
 
 	// state is twice the number of places taken, and 1 more while somebody waits.
-	// While nobody waits and the limit is fixed, it changes without mu, so that a
-	// call costs two atomic writes. All else changes only under mu, as does that
-	// bit: once it is set, those who come and go have to look at the queue.
+	// That bit changes only under mu. Once it is set nobody takes a place without
+	// mu, and those who give one back look after the queue. So while nobody waits,
+	// and the limit is fixed, a call costs two atomic writes and no lock.
 	state atomic.Int64
 
 	mu       sync.Mutex
@@ -175,6 +175,7 @@ func (b *Bulkhead) cancel(w *waiter) {
 func (b *Bulkhead) stop(w *waiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.admit() // somebody may be about to
 	if w.admitted {
 		return nil
 	}
@@ -203,33 +204,21 @@ func (b *Bulkhead) take() bool {
 	}
 }
 
-// give gives a place back if nobody waits for it.
-func (b *Bulkhead) give() bool {
-	for {
-		s := b.state.Load()
-		if s&1 != 0 {
-			return false
-		}
-		if b.state.CompareAndSwap(s, s-2) {
-			return true
-		}
-	}
-}
-
-// leave gives a place back for those who wait, after a call that an adaptive limit
-// learns from.
-func (b *Bulkhead) leave(begun time.Duration, o breaker.Outcome) {
-	var now time.Duration
-	if b.estimate != nil {
-		now = time.Since(b.base)
-	}
+// learn tells an adaptive limit of a call that has ended.
+func (b *Bulkhead) learn(begun time.Duration, o breaker.Outcome) {
+	now := time.Since(b.base)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.estimate != nil {
-		b.estimate.learn(begun, now, b.state.Load()>>1, o)
-		b.limit = b.estimate.limit()
-	}
+	b.estimate.learn(begun, now, b.state.Load()>>1, o)
+	b.limit = b.estimate.limit()
 	b.state.Add(-2)
+	b.admit()
+}
+
+// handOn gives the places that are free to those who wait.
+func (b *Bulkhead) handOn() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.admit()
 }
 
@@ -279,8 +268,11 @@ func (p *Place) Done(o breaker.Outcome) {
 		return
 	}
 	p.bulkhead = nil
-	if b.estimate == nil && b.give() {
+	if b.estimate != nil {
+		b.learn(p.begun, o)
 		return
 	}
-	b.leave(p.begun, o)
+	if b.state.Add(-2)&1 != 0 {
+		b.handOn()
+	}
 }

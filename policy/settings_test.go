@@ -243,6 +243,7 @@ func TestSettingsFileRefuses(t *testing.T) {
 
 		// Values that do not go together.
 		{"retry_configuration:\n  max_delay: 50ms\n  base_delay: 100ms", `line 2, column 14: retry_configuration.max_delay is "50ms", want at least base_delay, which is 100ms`},
+		{"retry_configuration: {attempt_timeout: 1s, non_retry_conditions: [network_timeout]}", `line 1, column 67: retry_configuration.non_retry_conditions has network_timeout, but what runs into attempt_timeout is always retried`},
 		{"circuit_breaker: {slow_call_rate: 0.5}", `line 1, column 35: circuit_breaker.slow_call_rate is 0.5, which needs a slow_call_threshold`},
 		{"circuit_breaker: {max_reset_timeout: 5s}", `line 1, column 38: circuit_breaker.max_reset_timeout is "5s", want at least reset_timeout, which is 1m0s`},
 		{"bulkhead: {max_wait: 5s}", `line 1, column 22: bulkhead.max_wait is "5s", but without a max_queue nobody waits`},

@@ -83,7 +83,8 @@ func (e *SettingsError) Error() string {
 // to 599 in lower case with underscores, and best with its code. If there are
 // retry_conditions, only these are retried; without them what [retry.Transient] says
 // is, but for the non_retry_conditions. That is [retry.Config].RetryIf: marks such as
-// [retry.Permanent] go before it, and a POST is not sent again whatever it says.
+// [retry.Permanent] go before it, an attempt that ran into attempt_timeout is always
+// retried, and a POST is not sent again whatever it says.
 //
 // LoadYAML knows no other keys, takes no value of another kind (no text for a
 // number), and no anchors, aliases, tags, directives, or second document. An empty file has all

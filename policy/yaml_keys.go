@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -144,6 +145,9 @@ func (f *file) compare(d *draft) {
 	s := &d.settings
 	if v, ok := f.seen["retry_configuration.max_delay"]; ok && s.Retry.MaxDelay < s.Retry.BaseDelay {
 		f.refuse(v, "is %s, want at least base_delay, which is %s", show(v.node), s.Retry.BaseDelay)
+	}
+	if v, ok := f.conditions[networkTimeout]; ok && s.AttemptTimeout > 0 && slices.Contains(d.conditions.never, networkTimeout) {
+		f.refuse(v, "has network_timeout, but what runs into attempt_timeout is always retried")
 	}
 	if v, ok := f.seen["circuit_breaker.slow_call_rate"]; ok && s.Breaker.SlowCallThreshold == 0 {
 		f.refuse(v, "is %s, which needs a slow_call_threshold", show(v.node))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // pass admits a call that is no probe.
@@ -29,21 +28,18 @@ func (b *Breaker) admit(ctx context.Context, p *phase) (Permit, error) {
 		return b.reject(ctx, p)
 	}
 	for {
-		now := b.now()
-		switch {
-		case p.state == Closed:
+		if p.state == Closed {
 			return p.pass(ctx), nil
-		case now < p.until, now < p.probes.busyUntil():
+		}
+		if now := b.now(); now < p.until || now < p.probes.busyUntil() {
 			return b.reject(ctx, p)
 		}
-		probing, lease := b.probe(p, now)
-		switch {
-		case probing == nil:
+		switch permit, decided := b.probe(p); {
+		case !decided:
 			p = b.phase.Load() // it has just changed
-		case lease == 0:
-			return b.reject(ctx, probing)
+		case permit.lease == 0:
+			return b.reject(ctx, permit.phase)
 		default:
-			permit := Permit{phase: probing, lease: lease, started: now, timed: true}
 			b.announce(permit)
 			return permit, nil
 		}
@@ -51,18 +47,19 @@ func (b *Breaker) admit(ctx context.Context, p *phase) (Permit, error) {
 }
 
 // probe asks a half-open phase, or an open one whose time is over, for a lease.
-// It returns the phase that decided, nil if p is not the present one, and 0 for
-// the lease if all are taken.
-func (b *Breaker) probe(p *phase, now time.Duration) (*phase, uint64) {
+// If all are taken the permit has none. It decides nothing if p is not the
+// present phase.
+func (b *Breaker) probe(p *phase) (permit Permit, decided bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.phase.Load() != p {
-		return nil, 0
+		return permit, false
 	}
 	if p.state == Open {
 		p = b.halfOpen(p)
 	}
-	return p, p.probes.take(now, &b.config)
+	now := b.now()
+	return Permit{phase: p, lease: p.probes.take(now, &b.config), started: now, timed: true}, true
 }
 
 // announce tells the hooks that a probe has begun a half-open phase. If one of
@@ -92,9 +89,13 @@ func (b *Breaker) reject(ctx context.Context, p *phase) (Permit, error) {
 
 // ended returns the error for a call whose context has ended before it.
 func (b *Breaker) ended(ctx context.Context) error {
+	name := ""
+	if b.config.Name != "" {
+		name = fmt.Sprintf("%q: ", b.config.Name)
+	}
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {
-		return fmt.Errorf("breaker: %q was not called: %w", b.config.Name, cause)
+		return fmt.Errorf("breaker: %snot called: %w", name, cause)
 	}
-	return fmt.Errorf("breaker: %q was not called: %w: %w", b.config.Name, err, cause)
+	return fmt.Errorf("breaker: %snot called: %w: %w", name, err, cause)
 }

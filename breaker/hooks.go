@@ -3,9 +3,10 @@ package breaker
 import "time"
 
 // Hooks are told what a breaker does. Each may be nil. They are called without a
-// lock, in the goroutine of a call, so they should be quick; they may call any
-// method of the breaker. If one panics, the panic passes to that call, whose
-// outcome has been reported already; the breaker goes on as if it had not.
+// lock, in the goroutine of a call or of SetMode, so they should be quick; they
+// may call any method of the breaker. If one panics, the panic passes to that
+// call, whose outcome has been reported before; a call that was to be made, and
+// was not, is neutral. The breaker goes on as if nothing had happened.
 type Hooks struct {
 	// Transition is called after each change of state or mode: one at a time, in
 	// the order in which they happened. While it runs, other goroutines go on,

@@ -21,12 +21,13 @@ type phase struct {
 	// plain tells that a success changes nothing but the row.
 	plain bool
 
-	// until is when an open phase is over. near is set some time before: as long
-	// as it is not, a rejection need not look at the clock, which would be most
-	// of its cost. The timer sets it.
+	// until is when an open phase is over. The timer sets near some time before:
+	// as long as it is not set, a rejection need not look at the clock, which
+	// would be most of its cost. Near is a pointer so that a timer does not keep
+	// a breaker that nobody has any more.
 	until time.Duration
-	near  atomic.Bool
-	timer *time.Timer // guarded by the breaker's mu
+	near  *atomic.Bool
+	timer *time.Timer
 
 	// reopened is how many probes have failed since the breaker was closed.
 	reopened int
@@ -97,7 +98,7 @@ func (p *phase) add(c *call, now, length time.Duration) rolling.Counts {
 func (b *Breaker) begin(m Mode, at time.Time) *phase {
 	if m == ForcedOpen {
 		rejection := &OpenError{Name: b.config.Name, State: Open, Since: at}
-		return &phase{breaker: b, state: Open, mode: m, until: forever, rejection: rejection}
+		return &phase{breaker: b, state: Open, mode: m, until: forever, near: new(atomic.Bool), rejection: rejection}
 	}
 	p := &phase{breaker: b, state: Closed, mode: m, timed: b.config.timed(), plain: !b.config.counts()}
 	if b.config.counts() && b.config.WindowCalls == 0 {
@@ -144,8 +145,10 @@ func (b *Breaker) open(p *phase, cause error, asked time.Duration, at time.Time)
 		reopened = p.reopened + 1
 	}
 	d := b.config.interval(reopened, asked)
+	near := new(atomic.Bool)
 	next := &phase{
 		breaker:  b,
+		near:     near,
 		state:    Open,
 		mode:     p.mode,
 		timed:    b.config.timed(),
@@ -160,9 +163,9 @@ func (b *Breaker) open(p *phase, cause error, asked time.Duration, at time.Time)
 		},
 	}
 	if early := d - max(d/10, nearBy); early > 0 {
-		next.timer = time.AfterFunc(early, func() { next.near.Store(true) })
+		next.timer = time.AfterFunc(early, func() { near.Store(true) })
 	} else {
-		next.near.Store(true)
+		near.Store(true)
 	}
 	b.enter(next, cause, at)
 }

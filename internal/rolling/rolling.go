@@ -42,7 +42,7 @@ type Window struct {
 	cells [buckets]cell
 
 	mu    sync.Mutex // guards the reuse of a cell, and totals
-	total Counts     // of the cells that were reused or cleared
+	total Counts     // of what is not in the cells any more, and was not taken
 }
 
 // cell holds the counts of one bucket in one word. Whoever adds to it while it
@@ -58,7 +58,8 @@ func New(length time.Duration) *Window {
 	return &Window{width: max(length/buckets, 1)}
 }
 
-// Add counts one in a lane, or one in each of several.
+// Add counts one in a lane, or one in each of several. A time that is older than
+// the window, because its caller was held up, counts as a newer one.
 func (w *Window) Add(now time.Duration, lanes ...Lane) {
 	var one uint64
 	for _, lane := range lanes {
@@ -76,19 +77,23 @@ func (w *Window) Add(now time.Duration, lanes ...Lane) {
 
 // Sum returns the counts of the window that ends now.
 func (w *Window) Sum(now time.Duration) Counts {
-	oldest := w.number(now) - buckets
-	var sum Counts
+	gone := w.number(now) - buckets
+	var first, second, third uint64 // an array would not be kept in registers
 	for i := range w.cells {
 		c := &w.cells[i]
-		// In this order: a cell that is reused in between counts as empty.
-		if c.bucket.Load() > oldest {
-			sum.add(c.counts.Load())
+		// In this order: of a cell that is reused in between, only what is new
+		// may be seen.
+		if c.bucket.Load() > gone {
+			packed := c.counts.Load()
+			first += packed & laneMask
+			second += packed >> laneBits & laneMask
+			third += packed >> (2 * laneBits)
 		}
 	}
-	return sum
+	return Counts{first, second, third}
 }
 
-// Total returns the counts since the window was made.
+// Total returns the counts since the window was made, or since Take.
 func (w *Window) Total() Counts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,15 +116,6 @@ func (w *Window) Take() Counts {
 	}
 	w.total = Counts{}
 	return taken
-}
-
-// Clear empties the window. The total stays.
-func (w *Window) Clear() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i := range w.cells {
-		w.total.add(w.cells[i].counts.Swap(0))
-	}
 }
 
 // number returns the number of the bucket of a time, which begins with 1.

@@ -167,6 +167,30 @@ func TestBudget_isExactForAThousandGoroutines(t *testing.T) {
 	assert.Equal(t, taken.Load(), 2100, "0.2 × 10,000 calls and the floor")
 }
 
+// All of them want the last ones, again and again.
+func TestBudget_givesTheLastOneOnce(t *testing.T) {
+	t.Parallel()
+	for range 200 {
+		b := newBudget(t, retry.BudgetConfig{MinPerSecond: 3, Window: time.Second})
+		var taken atomic.Int64
+		var done sync.WaitGroup
+		start := make(chan struct{})
+		for range 8 {
+			done.Go(func() {
+				<-start
+				for range 4 {
+					if b.Withdraw() {
+						taken.Add(1)
+					}
+				}
+			})
+		}
+		close(start)
+		done.Wait()
+		assert.Equal(t, taken.Load(), 3)
+	}
+}
+
 func TestBudget_neverExceedsTheBoundWhileDepositsCome(t *testing.T) {
 	t.Parallel()
 	const goroutines, rounds = 100, 50

@@ -104,7 +104,7 @@ func TestDeadlineTransport_doesNotSendWhenTheTimeIsOver(t *testing.T) {
 				t.Error("it was sent")
 				return nil, io.EOF
 			})
-			response, err := (&http.Client{Transport: retry.DeadlineTransport(base)}).Do(r)
+			response, err := (&http.Client{Transport: retry.DeadlineTransport(base)}).Do(r) //nolint:bodyclose // there is none
 			assert.True(t, response == nil)
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 			timeout, ok := errors.AsType[interface {
@@ -220,8 +220,24 @@ func TestDeadlineHandler_answersItselfWhenTheTimeIsOver(t *testing.T) {
 func TestDeadlineHandler_refusesWhatIsNoNumber(t *testing.T) {
 	t.Parallel()
 	for _, values := range [][]string{
-		{""}, {" 5"}, {"5 "}, {"+5"}, {"-5"}, {"5ms"}, {"0x5"}, {"1e3"}, {"1.5"}, {"1_000"}, {"٥"}, {"5,5"}, {"\x00"},
-		{strings.Repeat("0", 33)}, {strings.Repeat("9", 100_000)}, {"5", "6"}, {"5", ""}, {"", "5"},
+		{""},
+		{" 5"},
+		{"5 "},
+		{"+5"},
+		{"-5"},
+		{"5ms"},
+		{"0x5"},
+		{"1e3"},
+		{"1.5"},
+		{"1_000"},
+		{"٥"},
+		{"5,5"},
+		{"\x00"},
+		{strings.Repeat("0", 33)},
+		{strings.Repeat("9", 100_000)},
+		{"5", "6"},
+		{"5", ""},
+		{"", "5"},
 	} {
 		answer, left, _ := serve(t.Context(), time.Second, values...)
 		assert.Equal(t, answer.Code, 400, "%.50q", values)
@@ -249,7 +265,7 @@ func FuzzDeadlineHandler(f *testing.F) {
 			deadline, _ := r.Context().Deadline()
 			left = time.Until(deadline)
 		}), 0)
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 		r.Header[retry.TimeoutHeader] = []string{value}
 		answer := httptest.NewRecorder()
 		handler.ServeHTTP(answer, r)
@@ -294,7 +310,7 @@ func TestDeadline_shrinksFromHopToHop(t *testing.T) {
 		hear(r)
 		time.Sleep(20 * time.Millisecond) // servers on real sockets need real time
 		// As a proxy does: with all headers that came.
-		out, err := http.NewRequestWithContext(r.Context(), "GET", database.URL, nil)
+		out, err := http.NewRequestWithContext(r.Context(), http.MethodGet, database.URL, nil)
 		assertHandler(t, err == nil)
 		out.Header = r.Header.Clone()
 		response, err := retry.DeadlineTransport(nil).RoundTrip(out)

@@ -26,7 +26,7 @@ func ExampleDeadlineHandler() {
 	client := &http.Client{Transport: retry.Transport(nil, retry.DeadlineTransport(server.Client().Transport))}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	request, _ := http.NewRequestWithContext(ctx, "GET", server.URL, http.NoBody)
+	request, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
 	response, err := client.Do(request)
 	if err != nil {
 		fmt.Println(err)

@@ -33,7 +33,7 @@ func ExampleTransport() {
 	}
 	client := &http.Client{Transport: retry.Transport(policy, server.Client().Transport)}
 
-	request, _ := http.NewRequestWithContext(context.Background(), "POST", server.URL, strings.NewReader("two books"))
+	request, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, strings.NewReader("two books"))
 	request.Header.Set(retry.IdempotencyKey, "order-42")
 	response, err := client.Do(request)
 	if err != nil {
@@ -54,7 +54,7 @@ func ExampleTransport_withoutAKey() {
 	defer server.Close()
 
 	client := &http.Client{Transport: retry.Transport(nil, server.Client().Transport)}
-	request, _ := http.NewRequestWithContext(context.Background(), "POST", server.URL, strings.NewReader("two books"))
+	request, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, server.URL, strings.NewReader("two books"))
 	response, err := client.Do(request)
 	if err != nil {
 		fmt.Println(err)

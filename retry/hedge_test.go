@@ -119,6 +119,25 @@ func TestHedge_cancelsThoseWhoLost(t *testing.T) {
 	})
 }
 
+func TestHedge_endsTheContextOfARunWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := make(chan context.Context, 1)
+		var started atomic.Int32
+		ended, err := retry.Do(t.Context(), hedging(t, retry.HedgeConfig{}), func(ctx context.Context) (error, error) {
+			if started.Add(1) == 1 {
+				first <- ctx
+				time.Sleep(200 * time.Millisecond)
+				return nil, errOdd
+			}
+			time.Sleep(time.Second)
+			return (<-first).Err(), nil
+		})
+		assert.NoError(t, err)
+		assert.ErrorIs(t, ended, context.Canceled)
+	})
+}
+
 func TestHedge_losesNoError(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -132,19 +151,27 @@ func TestHedge_losesNoError(t *testing.T) {
 		"one": {[]run{{err: errOdd}}, "odd", []error{errOdd}, nil},
 		"the last is the one to judge by": {
 			[]run{{after: 250 * ms, err: errOdd}, {after: 50 * ms, err: errOther}, {after: 100 * ms, err: errBusy}},
-			"status 503 Service Unavailable; hedged: odd; hedged: other", []error{errBusy, errOdd, errOther}, nil,
+			"status 503 Service Unavailable; hedged: odd; hedged: other",
+			[]error{errBusy, errOdd, errOther},
+			nil,
 		},
 		"but not if it was cancelled": {
 			[]run{{after: 250 * ms, err: errOdd}, {after: 200 * ms, err: context.Canceled}, {after: time.Second, err: context.Canceled}},
-			"odd; hedged: context canceled; hedged: context canceled", []error{errOdd}, context.Canceled,
+			"odd; hedged: context canceled; hedged: context canceled",
+			[]error{errOdd},
+			context.Canceled,
 		},
 		"nor the first": {
 			[]run{{after: 150 * ms, err: context.Canceled}, {after: 200 * ms, err: errOdd}, {after: time.Second, err: errOther}},
-			"other; hedged: odd; hedged: context canceled", []error{errOther, errOdd}, context.Canceled,
+			"other; hedged: odd; hedged: context canceled",
+			[]error{errOther, errOdd},
+			context.Canceled,
 		},
 		"unless all were": {
 			[]run{{after: 250 * ms, err: context.Canceled}, {after: 200 * ms, err: context.Canceled}, {after: 200 * ms, err: context.Canceled}},
-			"context canceled; hedged: context canceled; hedged: context canceled", []error{context.Canceled}, nil,
+			"context canceled; hedged: context canceled; hedged: context canceled",
+			[]error{context.Canceled},
+			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -434,7 +461,9 @@ func TestHedge_forgetsWhatIsPast(t *testing.T) {
 		p := newPolicy(t, retry.Config{Hedge: h})
 		learn(t, p, slices.Repeat([]time.Duration{time.Minute}, 1500)...)
 		assert.True(t, h.Delay() > time.Minute && h.Delay() < 64*time.Second, "learned %v", h.Delay())
-		learn(t, p, slices.Repeat([]time.Duration{time.Second}, 1000)...)
+		learn(t, p, slices.Repeat([]time.Duration{time.Second}, 100)...)
+		assert.True(t, h.Delay() > time.Minute, "learned %v of a few", h.Delay())
+		learn(t, p, slices.Repeat([]time.Duration{time.Second}, 900)...)
 		assert.True(t, h.Delay() > time.Second && h.Delay() < 1100*time.Millisecond, "learned %v", h.Delay())
 	})
 }

@@ -30,7 +30,7 @@ func (b *requestBody) keep(ctx context.Context, length int64) error {
 	}
 	source := &closedOnce{ReadCloser: b.first}
 	b.first = source
-	stop := context.AfterFunc(ctx, func() { source.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = source.Close() })
 	defer stop()
 	data, err := io.ReadAll(io.LimitReader(source, MaxBufferedBody+1))
 	if err != nil {

@@ -188,11 +188,9 @@ func TestTransport_hedgesEachWithABodyOfItsOwn(t *testing.T) {
 				read := make(chan []byte, 4)
 				base := roundTripper(func(r *http.Request) (*http.Response, error) {
 					var got bytes.Buffer
-					for {
-						_, err := io.CopyN(&got, r.Body, 4096)
-						if err != nil {
-							break
-						}
+					for more := true; more; {
+						n, _ := io.CopyN(&got, r.Body, 4096)
+						more = n > 0
 						time.Sleep(10 * time.Millisecond) // so that they overlap
 					}
 					r.Body.Close()

@@ -161,9 +161,8 @@ func TestTransport_retriesWhenTheConnectionBreaks(t *testing.T) {
 		var requests atomic.Int32
 		url, base, _ := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
 			requests.Add(1)
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err == nil {
-				conn.Close()
+			if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_ = conn.Close()
 			}
 		})
 		base.DisableKeepAlives = true // or net/http retries by itself
@@ -175,16 +174,15 @@ func TestTransport_retriesWhenTheConnectionBreaks(t *testing.T) {
 
 func TestTransport_retriesAPOSTThatFoundNobody(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	assert.NoError(t, err)
-	url := "http://" + listener.Addr().String()
-	listener.Close()
+	server := httptest.NewServer(nil)
+	url := server.URL
+	server.Close()
 	dials := 0
 	base := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		dials++
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}}
-	_, _, err = send(t, quick(t, retry.Config{}), base, newRequest(t, "POST", url, strings.NewReader("body")))
+	_, _, err := send(t, quick(t, retry.Config{}), base, newRequest(t, "POST", url, strings.NewReader("body")))
 	assert.Error(t, err)
 	assert.Equal(t, assert.ErrorAs[*retry.Error](t, err).Attempts, 3)
 	assert.Equal(t, dials, 3)
@@ -301,7 +299,7 @@ func TestTransport_handsOverAConnection(t *testing.T) {
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		line, _ := buffered.ReadString('\n')
 		fmt.Fprint(conn, "echo "+line)
 	})
@@ -406,7 +404,7 @@ func TestTransport_hedgesOverHTTP(t *testing.T) {
 			if i%2 == 0 {
 				body = io.MultiReader(body)
 			}
-			r, err := http.NewRequestWithContext(t.Context(), "PUT", url, body)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, body)
 			if err != nil {
 				t.Error(err)
 				return

@@ -95,6 +95,9 @@ func trip(do caller) {
 
 func BenchmarkBreaker(b *testing.B) {
 	b.Run("consecutive", func(b *testing.B) { compare(b, work{}, append(consecutiveBreakers(), bare)...) })
+	// A deadline costs parlance a look at the clock: whether a call that runs out of
+	// time is a failure depends on how much it had.
+	b.Run("consecutive-deadline", func(b *testing.B) { compare(b, work{deadline: true}, append(consecutiveBreakers(), bare)...) })
 	b.Run("time-window", func(b *testing.B) { compare(b, work{}, append(windowBreakers(), bare)...) })
 	// Neither peer can trip on slow calls. The floor reads the clock before and
 	// after the call.

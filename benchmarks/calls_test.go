@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A function is what everybody wraps: a call to another service.
@@ -43,6 +44,8 @@ type work struct {
 	prepare func(do caller)
 	// fails says that the caller returns an error.
 	fails bool
+	// deadline gives the contexts of the calls one, which is far away.
+	deadline bool
 }
 
 // A flaky function fails as often as it is told. It is made once for many calls,
@@ -62,6 +65,10 @@ func (f *flaky) call(ctx context.Context) (int, error) {
 func (w work) repeat(ctx context.Context, do caller, n int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if w.deadline {
+		ctx, cancel = context.WithTimeout(ctx, time.Hour)
+		defer cancel()
+	}
 	sum, wrong := 0, error(nil)
 	f := &flaky{}
 	fn := answer

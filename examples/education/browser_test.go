@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,8 +19,13 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/parlance-go/parlance/breaker"
+	"github.com/parlance-go/parlance/examples/education/internal/service/search"
+	"github.com/parlance-go/parlance/examples/education/internal/system"
+	"github.com/parlance-go/parlance/examples/education/internal/web"
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/internal/testenv"
+	"github.com/parlance-go/parlance/policy"
 )
 
 // browser is a page in headless Chromium, with what it complains about.
@@ -166,4 +174,54 @@ func TestInABrowser(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	assert.Equal(t, b.complaints, nil, "the browser complains")
+}
+
+// TestTheSearchServiceIsDownInABrowser: the page says so, and mends itself.
+func TestTheSearchServiceIsDownInABrowser(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	s, err := system.Open(t.Context(), system.Options{
+		Data: t.TempDir(), MaxSize: 1 << 20, Logger: slog.New(slog.DiscardHandler),
+		Around: func(service string, next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if service == search.Name && down.Load() {
+					panic(http.ErrAbortHandler)
+				}
+				next.ServeHTTP(w, r)
+			})
+		},
+		Calls: policy.Settings{Breaker: breaker.Config{ResetTimeout: 2 * time.Second}},
+	})
+	assert.NoError(t, err)
+	_, stop := s.Start(t.Context())
+	life, end := context.WithCancel(t.Context())
+	site, err := web.New(life, web.Config{
+		Store: s.Store, Commands: s.Commands, Queries: s.Queries, Intake: s.Intake, Blobs: s.Blobs,
+		Search: s.Search, Services: s.Services, Logger: slog.New(slog.DiscardHandler),
+	})
+	assert.NoError(t, err)
+	server := httptest.NewServer(site)
+	t.Cleanup(func() {
+		end()
+		server.Close()
+		assert.NoError(t, stop())
+		assert.NoError(t, s.Close())
+	})
+	assert.NoError(t, s.Ready(t.Context()))
+	_, err = s.Intake.Upload(t.Context(), "leaf.md", strings.NewReader("# Leaves"))
+	assert.NoError(t, err)
+
+	b := newBrowser(t)
+	down.Store(true)
+	b.do(t, chromedp.Navigate(server.URL+"/?q=leaves"), chromedp.WaitVisible(chromedp.CSS(`.away`)))
+	assert.Contains(t, b.text(t, ".away"), "Search is not available at the moment. Try again in")
+	b.do(t, chromedp.WaitVisible(chromedp.CSS(`.upload button`)))
+	b.do(t, chromedp.EmulateViewport(360, 740), chromedp.Navigate(server.URL+"/?q=leaves"), chromedp.WaitVisible(chromedp.CSS(`.breaker.open`)))
+	b.fits(t)
+	b.shoot(t, "phone-away")
+	b.do(t, chromedp.EmulateViewport(1000, 900))
+	b.shoot(t, "away")
+	down.Store(false)
+	b.do(t, chromedp.Poll[chromedp.Void](`document.querySelector(".contents")?.textContent.includes("Leaves") && !!document.querySelector(".breaker.closed:nth-of-type(2)")`,
+		chromedp.WithPollingTimeout(20*time.Second)))
 }

@@ -23,8 +23,12 @@ var errInterrupted = errors.New("interrupted; run it again to go on where it sto
 // educate imports, and then serves until ctx is done.
 func educate(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	calls, err := loadCalls(o.policy)
+	if err != nil {
+		return err
+	}
 	s, err := system.Open(ctx, system.Options{
-		Data: o.data, Postgres: o.postgres, MaxSize: int64(o.maxSize), Logger: logger,
+		Data: o.data, Postgres: o.postgres, MaxSize: int64(o.maxSize), Calls: calls, Logger: logger,
 	})
 	if err != nil {
 		return interrupted(ctx, err)
@@ -88,7 +92,8 @@ func serve(ctx context.Context, s *system.System, listener net.Listener, logger 
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	site, err := web.New(life, web.Config{
-		Store: s.Store, Commands: s.Commands, Queries: s.Queries, Intake: s.Intake, Blobs: s.Blobs, Logger: logger,
+		Store: s.Store, Commands: s.Commands, Queries: s.Queries, Intake: s.Intake, Blobs: s.Blobs,
+		Search: s.Search, Services: s.Services, Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -376,7 +376,7 @@ func TestFlags(t *testing.T) {
 	t.Parallel()
 	_, stderr, code := once(t, "-h")
 	assert.Equal(t, code, 0)
-	for _, flag := range []string{"-import", "-data", "-addr", "-once", "-max-size", "-postgres"} {
+	for _, flag := range []string{"-import", "-data", "-addr", "-once", "-max-size", "-postgres", "-policy"} {
 		assert.Contains(t, stderr, "\n  "+flag+" ")
 	}
 	for name, test := range map[string]struct {
@@ -393,6 +393,10 @@ func TestFlags(t *testing.T) {
 		"no folder":      {[]string{"-once", "-import", "nowhere"}, 1, "-import: "},
 		"address":        {[]string{"-addr", "x"}, 1, "choose another address with -addr"},
 		"postgres":       {[]string{"-once", "-postgres", "nonsense"}, 1, "-postgres: "},
+		"no policy":      {[]string{"-once", "-policy", "nowhere.yaml"}, 1, "-policy: open nowhere.yaml"},
+		"policy":         {[]string{"-once", "-policy", policyFile(t, "service_timeouts:\n  service_to_service: soon")}, 1, ": line 2, column 23: "},
+		"policy's key":   {[]string{"-once", "-policy", policyFile(t, "retries:\n  max: 3")}, 1, ": line 1, column 1: "},
+		"policy's sense": {[]string{"-once", "-policy", policyFile(t, "retry_configuration:\n  base_delay: 1m\n  max_delay: 1m")}, 1, "-policy: calls to the processing service: policy: Config.Retry"},
 		"data is a file": {[]string{"-once", "-data", os.Args[0]}, 1, "-data: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,6 +409,13 @@ func TestFlags(t *testing.T) {
 	assert.Equal(t, code, 0)
 	assert.Contains(t, stderr, "imported nothing: there are no files in .")
 	assert.Contains(t, stdout, "Kept in education-data/education.db.")
+}
+
+func policyFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bad.yaml")
+	assert.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }
 
 // lockedBuffer is written by the program and read by the test.

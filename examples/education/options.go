@@ -18,6 +18,7 @@ type options struct {
 	data     string
 	address  string
 	postgres string
+	policy   string
 	maxSize  size
 	once     bool
 }
@@ -47,6 +48,10 @@ Usage: education [flags]
   -postgres URL    Keep events and read model in this PostgreSQL database, in a
                    schema "parlance", and search with PostgreSQL's full text.
                    Default: SQLite, in -data.
+  -policy FILE     Call the processing and the search service by the timeouts,
+                   retries and breakers in this YAML file. What is wrong in it
+                   is told with its line and column.
+                   Default: policy.yaml beside the program's source, built in.
   -h               Show this.
 
 Markdown, HTML, text, PNG, JPEG and WAV can be read.
@@ -63,6 +68,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.once, "once", false, "")
 	flags.Var(&o.maxSize, "max-size", "")
 	flags.StringVar(&o.postgres, "postgres", "", "")
+	flags.StringVar(&o.policy, "policy", "", "")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}

@@ -8,33 +8,34 @@ import (
 	"time"
 )
 
-// Document is what was found in a file.
+// Document is what was found in a file. It is the same after a journey as JSON.
 type Document struct {
 	// Kind is what the file is.
-	Kind Kind
+	Kind Kind `json:"kind"`
 
 	// Title is one line, at most 200 characters; "" if the file does not say.
-	Title string
+	Title string `json:"title,omitempty"`
 
 	// Headings are in the order of the file.
-	Headings []Heading
+	Headings []Heading `json:"headings,omitempty"`
 
 	// Text is what a reader reads, without markup, with one newline between
 	// blocks. It is valid UTF-8 without control characters other than tab and
 	// newline.
-	Text string
+	Text string `json:"text,omitempty"`
 
 	// Truncated tells that Text or Headings lack the end, because of a limit.
-	Truncated bool
+	Truncated bool `json:"truncated,omitempty"`
 
 	// Words is how many words the whole file has, also when Text is truncated.
-	Words int
+	Words int `json:"words,omitempty"`
 
 	// Width and Height of a picture in pixels.
-	Width, Height int
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
 
 	// Duration of a recording.
-	Duration time.Duration
+	Duration time.Duration `json:"durationNs,omitempty"`
 }
 
 // Heading is a line above a part of a text.

@@ -1,23 +1,19 @@
 // Package processing takes contents from their upload to their publication. It
-// reacts to events, and sends the commands that come next.
+// reacts to events, and sends the commands that come next. What is in a document it
+// asks the processing service, of package reading.
 package processing
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
-	"log/slog"
-	"runtime/debug"
 
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
-	"github.com/parlance-go/parlance/examples/education/internal/blob"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
 	"github.com/parlance-go/parlance/examples/education/internal/extract"
+	"github.com/parlance-go/parlance/examples/education/internal/service/reading"
 )
 
 // name of the one processor there is, as events have it.
@@ -32,9 +28,14 @@ const Lanes = 4
 type Processor struct {
 	Contents *content.Repository
 	Commands *cqrs.Commands
-	Blobs    *blob.Folder
-	Limits   extract.Limits
-	Logger   *slog.Logger
+	Reader   Reader
+}
+
+// Reader reads documents, near or far.
+type Reader interface {
+	// Read returns what is in a document. The error matches extract.ErrRejected if
+	// the document cannot be used. Any other error says nothing about the document.
+	Read(ctx context.Context, reference reading.Reference) (extract.Document, error)
 }
 
 // Reactions returns the reactions that process contents. Each takes its share
@@ -90,53 +91,28 @@ func (p *Processor) Drive(ctx context.Context, id string) error {
 	}
 }
 
-// process reads the bytes of an upload, and says what was found. An error is
-// one of the disk or the store, to be tried again.
+// process has an upload read, and says what was found. Only a rejection is a
+// failure of the content. Any other error is one of the service, the way there or
+// the store, to be tried again.
 func (p *Processor) process(ctx context.Context, id string, upload content.Upload) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	document, err := p.read(upload)
-	var rejected *extract.RejectedError
-	switch {
-	case errors.As(err, &rejected):
+	document, err := p.read(ctx, upload)
+	if rejected, ok := errors.AsType[*extract.RejectedError](err); ok {
 		return cqrs.Send(ctx, p.Commands, content.FailProcessing{ID: id, Reason: rejected.Reason})
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	return cqrs.Send(ctx, p.Commands, content.CompleteProcessing{ID: id, Results: results(document)})
 }
 
-func (p *Processor) read(upload content.Upload) (extract.Document, error) {
+func (p *Processor) read(ctx context.Context, upload content.Upload) (extract.Document, error) {
 	if upload.Hash == "" {
 		return extract.Document{}, &extract.RejectedError{Reason: upload.Problem}
 	}
-	file, err := p.Blobs.Get(upload.Hash)
-	if errors.Is(err, blob.ErrGone) {
-		return extract.Document{}, &extract.RejectedError{Reason: "its bytes are no longer there"}
-	}
-	if err != nil {
-		return extract.Document{}, err
-	}
-	defer file.Close()
-	hash := sha256.New()
-	document, err := p.extract(upload.FileName, io.TeeReader(file, hash))
-	if err == nil && hex.EncodeToString(hash.Sum(nil)) != upload.Hash {
-		err = &extract.RejectedError{Reason: "its bytes are no longer what they were"}
-	}
-	return document, err
-}
-
-// extract reads a file. A parser that panics has met a file that it should have
-// rejected; the next file must not suffer for it.
-func (p *Processor) extract(fileName string, r io.Reader) (_ extract.Document, err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			p.Logger.Error("a parser panicked", "file", fileName, "panic", reason, "stack", string(debug.Stack()))
-			err = &extract.RejectedError{Reason: "the program that reads such files broke down on it"}
-		}
-	}()
-	return extract.Read(fileName, r, p.Limits)
+	return p.Reader.Read(ctx, reading.Reference{FileName: upload.FileName, Hash: upload.Hash})
 }
 
 func results(d extract.Document) content.Results {

@@ -14,7 +14,9 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/blob"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
+	"github.com/parlance-go/parlance/examples/education/internal/extract"
 	"github.com/parlance-go/parlance/examples/education/internal/processing"
+	"github.com/parlance-go/parlance/examples/education/internal/service/reading"
 	"github.com/parlance-go/parlance/internal/assert"
 )
 
@@ -22,6 +24,7 @@ type fixture struct {
 	*processing.Processor
 
 	store  *eventstore.Store
+	blobs  *blob.Folder
 	folder string
 }
 
@@ -48,13 +51,17 @@ func newFixture(t *testing.T, crash func(command any) error) *fixture {
 		}
 	})
 	assert.NoError(t, content.Handle(commands, contents))
-	f.Processor = &processing.Processor{Contents: contents, Commands: commands, Blobs: blobs, Logger: slog.New(slog.DiscardHandler)}
+	f.blobs = blobs
+	f.Processor = &processing.Processor{
+		Contents: contents, Commands: commands,
+		Reader: reading.New(blobs, extract.Limits{}, slog.New(slog.DiscardHandler)),
+	}
 	return f
 }
 
 func (f *fixture) upload(t *testing.T, name, text string) string {
 	t.Helper()
-	kept, err := f.Blobs.Put(t.Context(), strings.NewReader(text), 1<<20)
+	kept, err := f.blobs.Put(t.Context(), strings.NewReader(text), 1<<20)
 	assert.NoError(t, err)
 	id := content.ID(name, kept.Hash)
 	_, err = f.Contents.Handle(t.Context(), id, content.UploadContent{

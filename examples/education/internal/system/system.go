@@ -1,5 +1,6 @@
 // Package system connects the parts of the reference system: commands to the
-// aggregate, queries to the read model, events to both and to the processing.
+// aggregate, queries to the read model, events to both and to the processing, and
+// all of these to the services that they call.
 package system
 
 import (
@@ -7,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,10 +18,13 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/blob"
 	"github.com/parlance-go/parlance/examples/education/internal/content"
-	"github.com/parlance-go/parlance/examples/education/internal/extract"
 	"github.com/parlance-go/parlance/examples/education/internal/intake"
 	"github.com/parlance-go/parlance/examples/education/internal/processing"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
+	"github.com/parlance-go/parlance/examples/education/internal/service"
+	"github.com/parlance-go/parlance/examples/education/internal/service/reading"
+	"github.com/parlance-go/parlance/examples/education/internal/service/search"
+	"github.com/parlance-go/parlance/policy"
 )
 
 // Options say where and how contents are kept.
@@ -36,6 +40,14 @@ type Options struct {
 	// MaxSize is the largest file that is taken, in bytes.
 	MaxSize int64
 
+	// Calls say how the services are called.
+	// Defaults to the defaults of package policy.
+	Calls policy.Settings
+
+	// Around, if not nil, returns what a service is served by in place of its own
+	// handler. It is for tests of what happens when a service fails.
+	Around func(service string, handler http.Handler) http.Handler
+
 	// Logger is told of trouble.
 	Logger *slog.Logger
 }
@@ -47,9 +59,13 @@ type System struct {
 	Queries  *cqrs.Queries
 	Intake   *intake.Intake
 	Blobs    *blob.Folder
+	Search   search.Client
 
 	// Place says where events and read model are kept.
 	Place string
+
+	processing reading.Client
+	servers    []*service.Server
 
 	workers []func(ctx context.Context) error
 	catchUp func(ctx context.Context) error
@@ -82,20 +98,28 @@ func open(ctx context.Context, o Options) (*System, error) {
 		if err != nil {
 			return nil, err
 		}
-		return assemble(s, o)
+		return assemble(ctx, s, o)
 	}
 	s, err := openSQLite(ctx, o.Data)
 	if err != nil {
 		return nil, err
 	}
-	return assemble(s, o)
+	return assemble(ctx, s, o)
 }
 
 // Close closes what Open opened, after the workers have been stopped.
 func (s *System) Close() error {
 	err := s.close()
+	for _, server := range s.servers {
+		err = errors.Join(err, server.Close())
+	}
 	s.unlock()
 	return err
+}
+
+// Services returns how the calls to each service fare.
+func (s *System) Services() []service.Status {
+	return []service.Status{s.processing.Status(), s.Search.Status()}
 }
 
 // CatchUp brings the read model up to all events there are, while no workers
@@ -144,7 +168,7 @@ func openData(path string) (unlock func(), err error) {
 // that was killed need not wait.
 const owner = "education"
 
-func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
+func assemble[Tx any](ctx context.Context, storage *storage[Tx], o Options) (_ *System, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, storage.close())
@@ -168,6 +192,17 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 		Place:  storage.place, close: storage.close,
 	}
 
+	defer func() {
+		for _, server := range s.servers {
+			if err != nil {
+				err = errors.Join(err, server.Close())
+			}
+		}
+	}()
+	if err := s.serve(ctx, o); err != nil {
+		return nil, err
+	}
+
 	projector, err := cqrs.NewProjector(storage.store, storage.target, storage.projection, cqrs.Config{Owner: owner, Logger: o.Logger})
 	if err != nil {
 		return nil, err
@@ -175,8 +210,7 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	s.catchUp = projector.CatchUp
 	s.workers = append(s.workers, projector.Run)
 	processor := &processing.Processor{
-		Contents: contents, Commands: commands, Blobs: blobs, Logger: o.Logger,
-		Limits: extract.Limits{Bytes: math.MaxInt64 - 1}, // what was kept has passed MaxSize
+		Contents: contents, Commands: commands, Reader: s.processing,
 	}
 	for _, reaction := range processor.Reactions() {
 		// After a crash the reactions to a few events are repeated, which does
@@ -190,27 +224,37 @@ func assemble[Tx any](storage *storage[Tx], o Options) (_ *System, err error) {
 	return s, nil
 }
 
-// Start runs the workers. One that fails ends the context that Start returns;
-// stop ends them, waits until all are done, and may be called again.
+// Start runs the services and the workers. One that fails ends the context that
+// Start returns; stop ends them, waits until all are done, and may be called again.
 func (s *System) Start(parent context.Context) (ctx context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(parent)
-	// The workers go on while the page is being shut down.
+	// The workers go on while the page is being shut down, and the services as long
+	// as anybody may call them.
 	running, end := context.WithCancel(context.WithoutCancel(parent))
-	var group sync.WaitGroup
+	serving, endServing := context.WithCancel(context.WithoutCancel(parent))
+	var workers, servers sync.WaitGroup
 	var once sync.Once
 	var failure error
+	run := func(what string, ctx context.Context, run func(context.Context) error) {
+		if err := run(ctx); err != nil {
+			once.Do(func() { failure = err })
+			cancel(fmt.Errorf("%s: %w", what, err))
+			end()
+		}
+	}
+	for _, server := range s.servers {
+		servers.Go(func() { run("service", serving, server.Run) })
+	}
 	for _, worker := range s.workers {
-		group.Go(func() {
-			if err := worker(running); err != nil {
-				once.Do(func() { failure = err })
-				cancel(fmt.Errorf("worker: %w", err))
-				end()
-			}
-		})
+		workers.Go(func() { run("worker", running, worker) })
 	}
 	return ctx, func() error {
 		end()
-		group.Wait()
+		workers.Wait()
+		s.processing.CloseIdle()
+		s.Search.CloseIdle()
+		endServing()
+		servers.Wait()
 		cancel(nil)
 		return failure
 	}

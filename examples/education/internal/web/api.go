@@ -25,12 +25,12 @@ func (s *Site) write(w http.ResponseWriter, status int, value any) {
 }
 
 func (s *Site) apiSearch(w http.ResponseWriter, r *http.Request) {
-	search, err := search(r)
+	query, err := wanted(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	page, err := cqrs.Ask(r.Context(), s.Queries, search)
+	page, err := s.Search.Find(r.Context(), query)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -39,8 +39,20 @@ func (s *Site) apiSearch(w http.ResponseWriter, r *http.Request) {
 		page.Hits = []readmodel.Hit{}
 	}
 	s.write(w, http.StatusOK, map[string]any{
-		"total": page.Total, "page": search.Page, "pageSize": readmodel.PageSize, "contents": page.Hits,
+		"total": page.Total, "page": query.Page, "pageSize": readmodel.PageSize, "contents": page.Hits,
 	})
+}
+
+// apiHealth says how the calls to the services fare. The page itself is there, or
+// there were no answer.
+func (s *Site) apiHealth(w http.ResponseWriter, _ *http.Request) {
+	health, services := "ok", s.Services()
+	for _, service := range services {
+		if !service.Up() {
+			health = "degraded"
+		}
+	}
+	s.write(w, http.StatusOK, map[string]any{"status": health, "services": services})
 }
 
 func (s *Site) apiContent(w http.ResponseWriter, r *http.Request) {

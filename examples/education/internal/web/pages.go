@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"html/template"
@@ -21,7 +22,9 @@ import (
 	"github.com/parlance-go/parlance/examples/education/internal/content"
 	"github.com/parlance-go/parlance/examples/education/internal/extract"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
-	"github.com/parlance-go/parlance/examples/education/internal/words"
+	"github.com/parlance-go/parlance/examples/education/internal/service"
+	"github.com/parlance-go/parlance/examples/education/internal/service/reading"
+	"github.com/parlance-go/parlance/examples/education/internal/service/search"
 )
 
 var functions = template.FuncMap{
@@ -70,7 +73,14 @@ func (s *Site) show(w http.ResponseWriter, r *http.Request, status int, name str
 }
 
 func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
-	known := s.explain(r, err)
+	var known *visitorError
+	if unavailable, ok := errors.AsType[*service.UnavailableError](err); ok && r.Context().Err() == nil {
+		var seconds int
+		known, seconds = s.away(unavailable)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	} else {
+		known = s.explain(r, err)
+	}
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		s.write(w, known.status, map[string]string{"error": known.text})
 		return
@@ -78,29 +88,13 @@ func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.show(w, r, known.status, "problem.html", map[string]any{"Title": http.StatusText(known.status), "Text": known.text})
 }
 
-// search reads what is looked for from a request.
-func search(r *http.Request) (readmodel.Search, error) {
-	values := r.URL.Query()
-	search := readmodel.Search{
-		Query:       words.Parse(values.Get("q")),
-		ContentType: values.Get("type"),
-		Status:      values.Get("status"),
-		Page:        1,
+// wanted reads what is looked for from a request.
+func wanted(r *http.Request) (search.Query, error) {
+	query, err := search.Parse(r.URL.Query())
+	if err != nil {
+		err = badRequest("%v", err)
 	}
-	if kind := extract.Kind(search.ContentType); search.ContentType != "" && kind != extract.Unknown && !slices.Contains(extract.Kinds(), kind) {
-		return search, badRequest("There is no type %.40q.", search.ContentType)
-	}
-	if search.Status != "" && !slices.Contains(content.Statuses(), content.Status(search.Status)) {
-		return search, badRequest("There is no status %.40q.", search.Status)
-	}
-	if page := values.Get("page"); page != "" {
-		number, err := strconv.Atoi(page)
-		if err != nil || number < 1 || number > readmodel.MaxPage {
-			return search, badRequest("There is no page %.40q: want 1 to %d.", page, readmodel.MaxPage)
-		}
-		search.Page = number
-	}
-	return search, nil
+	return query, err
 }
 
 // choice is an entry of a list to choose from.
@@ -111,8 +105,8 @@ type choice struct {
 }
 
 type indexPage struct {
-	Title, Query      string
-	Search            readmodel.Search
+	Title             string
+	Query             search.Query
 	Page              readmodel.Page
 	Types, Statuses   []choice
 	Contents          int
@@ -121,39 +115,56 @@ type indexPage struct {
 	Previous, Next    string
 	MaxSize           int64
 	Filtered, Nothing bool
+	Away              string // why there is nothing else
+	Again             int    // in how many seconds there may be
 }
 
 func (s *Site) index(w http.ResponseWriter, r *http.Request) {
-	search, err := search(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	page, err := cqrs.Ask(r.Context(), s.Queries, search)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	counts, err := cqrs.Ask(r.Context(), s.Queries, readmodel.Summary{})
+	query, err := wanted(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	data := indexPage{
-		Title: "Contents", Query: r.URL.Query().Get("q"), Search: search, Page: page, MaxSize: s.Intake.MaxSize,
-		Filtered: !search.Query.Empty() || search.ContentType != "" || search.Status != "",
+		Title: "Contents", Query: query, MaxSize: s.Intake.MaxSize,
+		Filtered: query.Filters(),
 	}
+	page, counts, err := s.find(r.Context(), query)
+	if unavailable, ok := errors.AsType[*service.UnavailableError](err); ok && r.Context().Err() == nil {
+		// All but the list is there.
+		known, seconds := s.away(unavailable)
+		data.Away, data.Again = known.text, seconds
+		data.count(nil)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		s.show(w, r, known.status, "index.html", data)
+		return
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	data.Page = page
 	data.count(counts)
-	data.First = (search.Page-1)*readmodel.PageSize + 1
+	data.First = (query.Page-1)*readmodel.PageSize + 1
 	data.Last = data.First + len(page.Hits) - 1
 	data.Nothing = len(page.Hits) == 0
-	if search.Page > 1 {
-		data.Previous = turn(r.URL, search.Page-1)
+	if query.Page > 1 {
+		data.Previous = turn(r.URL, query.Page-1)
 	}
-	if data.Last < page.Total && search.Page < readmodel.MaxPage && !data.Nothing {
-		data.Next = turn(r.URL, search.Page+1)
+	if data.Last < page.Total && query.Page < readmodel.MaxPage && !data.Nothing {
+		data.Next = turn(r.URL, query.Page+1)
 	}
 	s.show(w, r, http.StatusOK, "index.html", data)
+}
+
+// find asks the search service for what the list shows.
+func (s *Site) find(ctx context.Context, query search.Query) (readmodel.Page, []readmodel.Count, error) {
+	page, err := s.Search.Find(ctx, query)
+	if err != nil {
+		return page, nil, err
+	}
+	counts, err := s.Search.Count(ctx)
+	return page, counts, err
 }
 
 // count makes the lists to choose from.
@@ -165,14 +176,17 @@ func (p *indexPage) count(counts []readmodel.Count) {
 		p.Contents += c.Contents
 		p.Words += c.Words
 	}
+	if chosen := p.Query.ContentType; chosen != "" {
+		byType[chosen] += 0 // so that it stays chosen
+	}
 	for _, contentType := range slices.SortedFunc(maps.Keys(byType), func(a, b string) int {
 		return cmp.Or(byType[b]-byType[a], strings.Compare(a, b))
 	}) {
-		p.Types = append(p.Types, choice{contentType, extract.Kind(contentType).Label(), byType[contentType], contentType == p.Search.ContentType})
+		p.Types = append(p.Types, choice{contentType, extract.Kind(contentType).Label(), byType[contentType], contentType == p.Query.ContentType})
 	}
 	for _, status := range content.Statuses() {
-		if byStatus[status] > 0 || string(status) == p.Search.Status {
-			p.Statuses = append(p.Statuses, choice{string(status), string(status), byStatus[status], string(status) == p.Search.Status})
+		if byStatus[status] > 0 || string(status) == p.Query.Status {
+			p.Statuses = append(p.Statuses, choice{string(status), string(status), byStatus[status], string(status) == p.Query.Status})
 		}
 	}
 }
@@ -192,6 +206,8 @@ type contentPage struct {
 	Sound    bool
 	CanRetry bool
 	Hash     string
+	// Waiting tells that the processing service is not called at the moment.
+	Waiting bool
 }
 
 // shownEvent is an event as the page shows it.
@@ -248,6 +264,7 @@ func (s *Site) content(w http.ResponseWriter, r *http.Request) {
 	}
 	data.Content, data.Title, data.Hash = detail, detail.Title, state.Upload.Hash
 	data.Settled = detail.Status.Settled() && state.Status.Settled()
+	data.Waiting = slices.ContainsFunc(s.Services(), func(s service.Status) bool { return s.Name == reading.Name && !s.Up() })
 	data.CanRetry = data.Settled && state.Status == content.Failed && state.Upload.Hash != ""
 	if detail.Status == content.Published {
 		kind := extract.Kind(detail.ContentType)

@@ -11,11 +11,16 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
+	"time"
 
+	"github.com/parlance-go/parlance/breaker"
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/blob"
 	"github.com/parlance-go/parlance/examples/education/internal/intake"
+	"github.com/parlance-go/parlance/examples/education/internal/service"
+	"github.com/parlance-go/parlance/examples/education/internal/service/search"
 )
 
 //go:embed templates static
@@ -28,6 +33,11 @@ type Config struct {
 	Queries  *cqrs.Queries
 	Intake   *intake.Intake
 	Blobs    *blob.Folder
+
+	// Search finds contents: it calls a service.
+	Search search.Client
+	// Services returns how the calls to each service fare.
+	Services func() []service.Status
 
 	// Logger is told of what failed here, and not at the visitor's.
 	// Defaults to slog.Default().
@@ -54,7 +64,7 @@ func New(ctx context.Context, config Config) (*Site, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	pages, err := template.New("").Funcs(functions).ParseFS(files, "templates/*.html")
+	pages, err := template.New("").Funcs(functions).Funcs(template.FuncMap{"services": config.Services}).ParseFS(files, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
@@ -73,6 +83,7 @@ func New(ctx context.Context, config Config) (*Site, error) {
 	mux.HandleFunc("POST /api/contents", s.apiUpload)
 	mux.HandleFunc("GET /api/contents/{id}", s.apiContent)
 	mux.HandleFunc("GET /api/contents/{id}/events", s.apiEvents)
+	mux.HandleFunc("GET /api/health", s.apiHealth)
 	mux.HandleFunc("GET /changes", s.changes)
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNoPage) })
@@ -99,6 +110,28 @@ var (
 	errNoPage    = &visitorError{http.StatusNotFound, "There is no such page."}
 	errNoContent = &visitorError{http.StatusNotFound, "There is no such content."}
 )
+
+// away returns what to tell the visitor about a service that is not available, and
+// in how many seconds to ask again.
+func (s *Site) away(err *service.UnavailableError) (known *visitorError, seconds int) {
+	if !errors.Is(err, breaker.ErrOpen) { // of which the log has heard
+		s.Logger.Warn("call failed", "service", err.Service, "error", err.Err)
+	}
+	after := err.RetryAfter()
+	for _, status := range s.Services() {
+		if status.Name == err.Service { // this call may have been the last straw
+			after = max(after, time.Duration(status.RetryAfter)*time.Second)
+		}
+	}
+	seconds = service.Seconds(after)
+	text := fmt.Sprintf("%s is not available at the moment. Try again in %d seconds.", capital(err.Service), seconds)
+	if seconds == 1 {
+		text = capital(err.Service) + " is not available at the moment. Try again in a second."
+	}
+	return &visitorError{http.StatusServiceUnavailable, text}, seconds
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // explain returns what to tell the visitor. What is none of the visitor's
 // business goes to the log instead.

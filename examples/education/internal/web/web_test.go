@@ -15,15 +15,19 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/parlance-go/parlance/breaker"
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
 	"github.com/parlance-go/parlance/examples/education/internal/system"
 	"github.com/parlance-go/parlance/examples/education/internal/web"
 	"github.com/parlance-go/parlance/internal/assert"
+	"github.com/parlance-go/parlance/policy"
+	"github.com/parlance-go/parlance/retry"
 )
 
 const maxSize = 100 << 10
@@ -33,20 +37,31 @@ type site struct {
 	*httptest.Server
 
 	system *system.System
-	log    *strings.Builder
+	log    *lockedBuilder
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	log := new(strings.Builder)
+	return newSiteAround(t, nil)
+}
+
+// newSiteAround is newSite with other handlers for the services.
+func newSiteAround(t *testing.T, around func(service string, handler http.Handler) http.Handler) *site {
+	t.Helper()
+	log := new(lockedBuilder)
 	s, err := system.Open(t.Context(), system.Options{
-		Data: t.TempDir(), MaxSize: maxSize, Logger: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), MaxSize: maxSize, Around: around, Logger: slog.New(slog.DiscardHandler),
+		Calls: policy.Settings{
+			Retry:   retry.Config{BaseDelay: time.Millisecond},
+			Breaker: breaker.Config{ResetTimeout: 2 * time.Second},
+		},
 	})
 	assert.NoError(t, err)
 	_, stop := s.Start(t.Context())
 	ctx, cancel := context.WithCancel(t.Context())
 	page, err := web.New(ctx, web.Config{
 		Store: s.Store, Commands: s.Commands, Queries: s.Queries, Intake: s.Intake, Blobs: s.Blobs,
+		Search: s.Search, Services: s.Services,
 		Logger: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	assert.NoError(t, err)
@@ -392,4 +407,22 @@ func TestPagesOfTheList(t *testing.T) {
 	second := s.get(t, "/?q=common&type=text/plain&page=2")
 	assert.Contains(t, second, "21–21 of 21")
 	assert.False(t, strings.Contains(second, "Next"))
+}
+
+// lockedBuilder is written by the site and read by the test.
+type lockedBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *lockedBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxQuery      = 500 // bytes
-	maxQueryWords = 32
-)
+// MaxQuery is how much of what somebody typed is looked for, in bytes.
+const MaxQuery = 500
+
+const maxQueryWords = 32
 
 // Query is what somebody looks for: a text in which every phrase stands. The
 // zero Query looks for nothing in particular.
@@ -24,8 +24,8 @@ type Query struct {
 func Parse(typed string) Query {
 	var q Query
 	count := 0
-	if len(typed) > maxQuery {
-		typed = typed[:maxQuery]
+	if len(typed) > MaxQuery {
+		typed = typed[:MaxQuery]
 	}
 	typed = strings.ToValidUTF8(typed, " ")
 	for _, chunk := range strings.Fields(typed) {

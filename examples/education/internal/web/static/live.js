@@ -16,6 +16,7 @@ async function refresh() {
       const fresh = page.querySelector("[data-live]");
       const reading = part.contains(document.activeElement) || part.querySelector("details[open], audio") || String(getSelection());
       if (fresh && !reading && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
+      document.querySelector(".services").replaceWith(page.querySelector(".services"));
     }
   } catch {
     // The server is away. The event source says when it is back.

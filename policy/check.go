@@ -107,11 +107,13 @@ func (c *Config) checkDelays() error {
 	if r.BackOff != nil {
 		return nil
 	}
-	delays := longestDelays(r)
-	if time.Duration(math.MaxInt64)-delays < r.MinAttempt || delays+r.MinAttempt >= timeout {
-		return fmt.Errorf("policy: Config.Retry makes %d attempts with delays of up to %s together, "+
-			"and wants %s for the last attempt, which reaches %s %s: it could never be made",
-			r.MaxAttempts, delays, r.MinAttempt, field, timeout)
+	delays, least := longestDelays(r), ""
+	if r.MinAttempt > 0 {
+		least = fmt.Sprintf(" and a MinAttempt of %s", r.MinAttempt)
+	}
+	if delays >= timeout-r.MinAttempt {
+		return fmt.Errorf("policy: Config.Retry makes %d attempts with delays of up to %s in all%s, which reach %s %s: "+
+			"the last attempt would come too late", r.MaxAttempts, delays, least, field, timeout)
 	}
 	return nil
 }

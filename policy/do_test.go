@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -211,7 +212,7 @@ func TestEachPartAlone(t *testing.T) {
 			},
 			check: func(t *testing.T, err error) {
 				checkTimeout(time.Second)(t, err)
-				assert.Contains(t, err.Error(), "read: ")
+				assert.True(t, strings.HasPrefix(err.Error(), "read: "), "not wrapped again: %v", err)
 			},
 			calls: 1, took: time.Second,
 		},

@@ -129,18 +129,34 @@ func TestBreakerDoesNotMeasureTheQueue(t *testing.T) {
 	})
 }
 
-// TestProbeIsNotHeldInTheQueue: a permit that was taken to ask an open breaker, and
-// that it gave because its time was just over, is given back before the queue.
+// A lookedAt context calls look whenever somebody asks for its error.
+type lookedAt struct {
+	context.Context
+	look func()
+}
+
+func (l lookedAt) Err() error {
+	l.look()
+	return l.Context.Err()
+}
+
+// TestProbeIsNotHeldInTheQueue: where the breaker ends its rejections just while it
+// is asked, the permit that it gives is given back before the queue.
 func TestProbeIsNotHeldInTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := halfOpen(t, breaker.Config{})
+		b := open(t, breaker.Config{})
+		until := sync.OnceFunc(func() { time.Sleep(b.Snapshot().RetryAfter) })
+		queued := false
 		p := newPolicy(t, policy.Config{Breaker: b, Limit: limiterFunc(func(context.Context) error {
+			queued = true
+			assert.Equal(t, b.State(), breaker.HalfOpen)
 			assert.Equal(t, b.Snapshot().Probing, 0)
 			return nil
 		})})
-		_, err := policy.Do(t.Context(), p, func(context.Context) (string, error) { return "", nil })
+		_, err := policy.Do(lookedAt{t.Context(), until}, p, func(context.Context) (string, error) { return "", nil })
 		assert.NoError(t, err)
+		assert.True(t, queued, "without the queue the test shows nothing")
 		assert.Equal(t, b.State(), breaker.Closed)
 	})
 }
@@ -469,4 +485,66 @@ func TestOnePolicyServesAThousandGoroutines(t *testing.T) {
 	assert.Equal(t, counted.Successes, goroutines*calls)
 	assert.Equal(t, counted.Failures, goroutines*calls/2)
 	assert.Equal(t, bulkhead.InFlight()+bulkhead.Queued(), 0)
+}
+
+// TestAdaptiveLimitLearnsFromCalls makes enough of them for one round.
+func TestAdaptiveLimitLearnsFromCalls(t *testing.T) {
+	t.Parallel()
+	overloaded, gone := &retry.StatusError{Code: 503}, &retry.StatusError{Code: 404}
+	for name, test := range map[string]struct {
+		classify func(error) breaker.Outcome // of a breaker
+		call     func(ctx context.Context) (string, error)
+		falls    bool
+	}{
+		"successes":                  {nil, func(context.Context) (string, error) { return "", nil }, false},
+		"overload":                   {nil, func(context.Context) (string, error) { return "", overloaded }, true},
+		"timeouts":                   {nil, hang, true},
+		"errors that may mean a lot": {nil, func(context.Context) (string, error) { return "", gone }, false},
+		"what a breaker calls a failure": {
+			func(error) breaker.Outcome { return breaker.Failure },
+			func(context.Context) (string, error) { return "", gone }, true,
+		},
+		"what a breaker calls a success": {
+			func(error) breaker.Outcome { return breaker.Success },
+			func(context.Context) (string, error) { return "", overloaded }, false,
+		},
+		"panics": {nil, func(context.Context) (string, error) { panic("boom") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bulkhead := newBulkhead(t, policy.BulkheadConfig{Adaptive: &policy.Gradient{InitialLimit: 10, MinLimit: 1}})
+				config := policy.Config{Bulkhead: bulkhead, AttemptTimeout: time.Second}
+				if test.classify != nil {
+					config.Breaker = newBreaker(t, breaker.Config{ConsecutiveFailures: 100, Classify: test.classify})
+				}
+				p := newPolicy(t, config)
+				for range 20 {
+					func() {
+						defer func() { _ = recover() }() // of "panics"
+						_, _ = policy.Do(t.Context(), p, test.call)
+					}()
+				}
+				assert.Equal(t, bulkhead.Limit() < 10, test.falls, "limit %d", bulkhead.Limit())
+			})
+		})
+	}
+}
+
+func TestAdaptiveLimitLearnsNothingFromCallersWhoLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bulkhead := newBulkhead(t, policy.BulkheadConfig{Adaptive: &policy.Gradient{InitialLimit: 10, MinLimit: 1}})
+		p := newPolicy(t, policy.Config{Bulkhead: bulkhead})
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			_, err := policy.Do(ctx, p, func(ctx context.Context) (string, error) {
+				<-ctx.Done()
+				return "", &retry.StatusError{Code: 503}
+			})
+			assert.Equal(t, assert.ErrorAs[*retry.StatusError](t, err).Code, 503)
+		}
+		assert.Equal(t, bulkhead.Limit(), 10)
+	})
 }

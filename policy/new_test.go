@@ -92,7 +92,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		},
 		"delays that reach the timeout": {
 			policy.Config{Timeout: 3 * second, Retry: newRetry(t, three)},
-			[]string{"Config.Retry makes 3 attempts with delays of up to 3s together", "Timeout 3s"},
+			[]string{"Config.Retry makes 3 attempts with delays of up to 3s in all", "Timeout 3s"},
 		},
 		"delays that reach the timeout of the retries": {
 			policy.Config{Retry: with(func(c *retry.Config) { c.Timeout = 2 * second })},
@@ -128,7 +128,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		},
 		"delays that leave too little for the last attempt": {
 			policy.Config{Timeout: 4 * second, Retry: with(func(c *retry.Config) { c.MinAttempt = second })},
-			[]string{"delays of up to 3s together, and wants 1s for the last attempt", "Timeout 4s"},
+			[]string{"delays of up to 3s in all and a MinAttempt of 1s, which reach", "Timeout 4s"},
 		},
 		"a minimum for an attempt that reaches the timeout": {
 			policy.Config{Timeout: 4 * second, Retry: with(func(c *retry.Config) {
@@ -202,6 +202,10 @@ func TestNewAcceptsWhatJustWorks(t *testing.T) {
 		"delays of somebody else": {Timeout: 1, Retry: newRetry(t, retry.Config{
 			BaseDelay: second, BackOff: func() retry.BackOff { return noBackOff{} },
 		})},
+		"one attempt, and a minimum for others": {Timeout: second, Retry: newRetry(t, retry.Config{
+			MaxAttempts: 1, MinAttempt: second,
+		})},
+		"the same timeout of the retries":  {Timeout: second, Retry: newRetry(t, retry.Config{Timeout: second})},
 		"a shorter timeout of the retries": {Timeout: 10 * second, Retry: newRetry(t, retry.Config{Timeout: second})},
 		"a hedge just below":               {Hedge: hedge, AttemptTimeout: 2*second + 1, Timeout: 3 * second},
 		"a limiter that is no pointer":     {Limit: limiterFunc(nil)},

@@ -529,10 +529,12 @@ func TestPlaceIsHeldWhileTheCallIsUnderWay(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server", http.NoBody)
 			assert.NoError(t, err)
 			var response *http.Response
-			func() {
-				defer func() { _ = recover() }() // of "panic"
-				response, _ = transport.RoundTrip(r)
-			}()
+			send := func() { response, _ = transport.RoundTrip(r) }
+			if name == "panic" {
+				assert.Panics(t, send)
+			} else {
+				send()
+			}
 			assert.Equal(t, bulkhead.InFlight(), test.after, name)
 			test.then(response)
 			assert.Equal(t, bulkhead.InFlight(), 0, name)
@@ -580,6 +582,133 @@ func TestAdaptiveLimitDoesNotMeasureTheReader(t *testing.T) {
 		assert.Equal(t, least, 20)
 		assert.Equal(t, bulkhead.InFlight(), 0)
 	})
+}
+
+// TestAdaptiveLimitGrowsWhileBodiesAreRead: those who wait have the new places at
+// once.
+func TestAdaptiveLimitGrowsWhileBodiesAreRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bulkhead := newBulkhead(t, policy.BulkheadConfig{
+			MaxQueue: 100, Adaptive: &policy.Gradient{InitialLimit: 10, MinLimit: 1, Queue: 4, Smoothing: 1},
+		})
+		transport := policy.Transport(newPolicy(t, policy.Config{Bulkhead: bulkhead}), roundTripFunc(
+			func(*http.Request) (*http.Response, error) {
+				time.Sleep(time.Second)
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("receipt"))}, nil
+			}))
+		var all sync.WaitGroup
+		read := make(chan struct{})
+		for range 14 {
+			all.Go(func() {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server", http.NoBody)
+				if err != nil {
+					panic(err)
+				}
+				response, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				<-read
+				response.Body.Close()
+			})
+		}
+		time.Sleep(500 * time.Millisecond)
+		assert.Equal(t, bulkhead.Queued(), 4)
+		time.Sleep(time.Second)
+		assert.Equal(t, bulkhead.Limit(), 14)
+		assert.Equal(t, bulkhead.Queued(), 0)
+		close(read)
+		all.Wait()
+		assert.Equal(t, bulkhead.InFlight(), 0)
+	})
+}
+
+func TestAdaptiveLimitLearnsFromStatuses(t *testing.T) {
+	t.Parallel()
+	for status, falls := range map[int]bool{200: false, 404: false, 429: true, 500: true, 501: false, 503: true, 504: true} {
+		bulkhead := newBulkhead(t, policy.BulkheadConfig{Adaptive: &policy.Gradient{InitialLimit: 10, MinLimit: 1}})
+		c := client(newPolicy(t, policy.Config{Bulkhead: bulkhead}), roundTripFunc(
+			func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader("text"))}, nil
+			}))
+		for range 12 {
+			response, err := get(t, c, "http://server")
+			assert.NoError(t, err)
+			assert.Equal(t, text(t, response), "text")
+		}
+		assert.Equal(t, bulkhead.Limit() < 10, falls, "%d: limit %d", status, bulkhead.Limit())
+	}
+}
+
+// TestTimeoutIsNamedWhateverTheBaseSays: http.Transport returns the cause of a
+// context, but others return its error.
+func TestTimeoutIsNamedWhateverTheBaseSays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		transport := policy.Transport(newPolicy(t, policy.Config{AttemptTimeout: time.Second}), roundTripFunc(
+			func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == "/header" {
+					_, err := hang(r.Context())
+					return nil, err
+				}
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(hanging{r.Context()})}, nil
+			}))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server/header", http.NoBody)
+		assert.NoError(t, err)
+		_, err = transport.RoundTrip(r)
+		checkTimeout(time.Second)(t, err)
+		r.URL.Path = "/body"
+		response, err := transport.RoundTrip(r)
+		assert.NoError(t, err)
+		assert.True(t, response.Request == r, "the request of the caller")
+		_, err = io.ReadAll(response.Body)
+		checkTimeout(time.Second)(t, err)
+		assert.NoError(t, response.Body.Close())
+	})
+}
+
+// A hanging body has nothing until its context ends.
+type hanging struct{ ctx context.Context }
+
+func (h hanging) Read([]byte) (int, error) {
+	_, err := hang(h.ctx)
+	return 0, err
+}
+
+func TestContextOfARequestEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]policy.Config{
+		"timeout":         {Timeout: time.Minute},
+		"attempt timeout": {AttemptTimeout: time.Minute},
+		"retry":           {Timeout: time.Minute, Retry: fastRetries(t)},
+	} {
+		var inner context.Context
+		status, body := 204, io.ReadCloser(http.NoBody)
+		c := client(newPolicy(t, config), roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			inner = r.Context()
+			return &http.Response{StatusCode: status, Body: body}, nil
+		}))
+		response, err := get(t, c, "http://server")
+		assert.NoError(t, err)
+		assert.Error(t, inner.Err(), "%s: no body", name)
+		response.Body.Close()
+
+		status, body = 200, io.NopCloser(strings.NewReader("receipt"))
+		response, err = get(t, c, "http://server")
+		assert.NoError(t, err)
+		assert.NoError(t, inner.Err(), name)
+		assert.NoError(t, response.Body.Close())
+		assert.Error(t, inner.Err(), "%s: closed", name)
+	}
+}
+
+func TestRequestWithoutURL(t *testing.T) {
+	t.Parallel()
+	p := newPolicy(t, policy.Config{Bulkhead: newBulkhead(t, policy.BulkheadConfig{}), Breaker: newBreaker(t, breaker.Config{})})
+	_, err := policy.Transport(p, &http.Transport{}).RoundTrip((&http.Request{}).WithContext(t.Context()))
+	assert.Contains(t, err.Error(), "nil Request.URL")
 }
 
 func TestNilPolicyIsItsBase(t *testing.T) {

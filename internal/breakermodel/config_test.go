@@ -52,7 +52,7 @@ func anyConfig(r *rapid.T) (c breaker.Config, unit time.Duration) {
 	part := func(field string, x ...float64) float64 { return rapid.SampledFrom(x).Draw(r, field) }
 
 	c.Name = "model"
-	c.ConsecutiveFailures = one("ConsecutiveFailures", 0, 1, 2, 3, 7)
+	c.ConsecutiveFailures = one("ConsecutiveFailures", 0, 0, 1, 2, 3, 7)
 	c.FailureRate = part("FailureRate", 0, 0, 0.1, 0.5, 0.75, 1)
 	c.SlowCallRate = part("SlowCallRate", 0, 0, 0.5, 1)
 	if c.SlowCallRate > 0 {
@@ -61,7 +61,7 @@ func anyConfig(r *rapid.T) (c breaker.Config, unit time.Duration) {
 		c.SlowCallThreshold = units("SlowCallThreshold", 0, 1)
 	}
 	c.WindowCalls = one("WindowCalls", 0, 0, 1, 3, 10)
-	c.MinCalls = one("MinCalls", 0, 1, 2, 5)
+	c.MinCalls = one("MinCalls", 0, 1, 2, 5, 5)
 	if c.WindowCalls > 0 {
 		c.MinCalls = min(c.MinCalls, c.WindowCalls)
 	}

@@ -21,7 +21,7 @@ func TestSequences(t *testing.T) {
 	seen := sights{}
 	rapid.Check(t, func(r *rapid.T) {
 		rapid.SyncTest(r, func(r *rapid.T) {
-			p := newPair(r, seen)
+			p := anyPair(r, seen)
 			actions := map[string]func(*rapid.T){
 				"acquire":  func(*rapid.T) { p.acquire() },
 				"report 1": func(*rapid.T) { p.reportAny() },
@@ -45,6 +45,29 @@ func TestSequences(t *testing.T) {
 	seen.check(t)
 }
 
+// TestWindows does the same where a rate over a window of time decides, and most
+// time is spent closed.
+func TestWindows(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		rapid.SyncTest(r, func(r *rapid.T) {
+			c, unit := anyConfig(r)
+			c.ConsecutiveFailures, c.WindowCalls, c.ResetTimeout, c.MaxResetTimeout, c.Probes, c.ConcurrentProbes = 0, 0, unit, unit, 1, 1
+			c.FailureRate = rapid.SampledFrom([]float64{0.1, 0.5}).Draw(r, "FailureRate")
+			c.MinCalls = rapid.IntRange(1, 6).Draw(r, "MinCalls")
+			p := newPair(r, c, unit, sights{})
+			p.quick = true
+			r.Repeat(map[string]func(*rapid.T){
+				"call 1":  func(*rapid.T) { p.call() },
+				"call 2":  func(*rapid.T) { p.call() },
+				"sleep":   func(*rapid.T) { p.sleep() },
+				"do":      func(*rapid.T) { p.do() },
+				"recover": func(*rapid.T) { p.waitUntilItProbes(); p.call() },
+				"":        func(*rapid.T) { p.compare() },
+			})
+		})
+	})
+}
+
 // A pair is a breaker and its model, to which the same happens.
 type pair struct {
 	r     *rapid.T
@@ -52,6 +75,7 @@ type pair struct {
 	m     *model
 	unit  time.Duration
 	modes bool // the mode changes
+	quick bool // much happens in the time of a window
 	whole bool // time passes in whole units, so that no age is in doubt
 	calls []*call
 	seen  sights
@@ -72,17 +96,22 @@ type call struct {
 	cancel context.CancelFunc
 }
 
-func newPair(r *rapid.T, seen sights) *pair {
-	p := &pair{r: r, seen: seen}
-	p.modes = rapid.Bool().Draw(r, "modes")
-	p.whole = rapid.Bool().Draw(r, "whole units")
+func anyPair(r *rapid.T, seen sights) *pair {
 	c, unit := anyConfig(r)
-	p.unit = unit
-	if p.modes {
+	changes := rapid.Bool().Draw(r, "modes")
+	if changes {
 		c.Mode = rapid.SampledFrom(modes).Draw(r, "Mode")
 	} else {
 		c.Mode = rapid.SampledFrom([]breaker.Mode{breaker.Automatic, breaker.Automatic, breaker.Shadow}).Draw(r, "Mode")
 	}
+	p := newPair(r, c, unit, seen)
+	p.modes = changes
+	p.whole = rapid.Bool().Draw(r, "whole units")
+	return p
+}
+
+func newPair(r *rapid.T, c breaker.Config, unit time.Duration, seen sights) *pair {
+	p := &pair{r: r, unit: unit, seen: seen}
 	p.m = newModel(c, time.Now())
 	c.Hooks = breaker.Hooks{
 		Transition: func(t breaker.Transition) {
@@ -328,7 +357,10 @@ func (p *pair) setMode() {
 }
 
 func (p *pair) anyTime() time.Duration {
-	if p.whole {
+	switch {
+	case p.quick:
+		return time.Duration(rapid.IntRange(0, 5).Draw(p.r, "units")) * p.unit
+	case p.whole:
 		return time.Duration(rapid.SampledFrom([]int{0, 1, 2, 5, 9, 10, 30}).Draw(p.r, "units")) * p.unit
 	}
 	return rapid.SampledFrom([]time.Duration{

@@ -29,14 +29,13 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch err { //nolint:errorlint // the contract of io.Reader
-	case nil:
-	case io.EOF:
-		b.end()
-	default:
-		err = b.explain(err)
-		b.end()
+	if err == nil {
+		return n, nil
 	}
+	if err != io.EOF { //nolint:errorlint // the contract of io.Reader
+		err = b.explain(err)
+	}
+	b.end()
 	return n, err
 }
 

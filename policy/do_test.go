@@ -158,7 +158,7 @@ func TestNilAndZeroJustCall(t *testing.T) {
 				return "receipt", errDown
 			})
 			assert.Equal(t, got, "receipt")
-			assert.True(t, err == errDown, "%s: %v", name, err)
+			assert.Equal(t, err, errDown, name)
 		}
 	}
 }
@@ -168,7 +168,7 @@ func TestNilFunctionPanicsBeforeAnythingIsTaken(t *testing.T) {
 	bulkhead, b := newBulkhead(t, policy.BulkheadConfig{}), newBreaker(t, breaker.Config{CountCalls: true})
 	full := newPolicy(t, policy.Config{Retry: newRetry(t, retry.Config{}), Bulkhead: bulkhead, Breaker: b})
 	for _, p := range []*policy.Policy{nil, newPolicy(t, policy.Config{}), full} {
-		got := assert.Panics(t, func() { policy.Do[int](t.Context(), p, nil) })
+		got := assert.Panics(t, func() { _, _ = policy.Do[int](t.Context(), p, nil) })
 		assert.Equal(t, got, any("policy: Do: fn is nil"))
 	}
 	assert.Equal(t, bulkhead.InFlight(), 0)
@@ -342,4 +342,32 @@ func TestAllPartsTogether(t *testing.T) {
 		assert.Equal(t, counted.Successes, 1)
 		assert.Equal(t, bulkhead.InFlight(), 0)
 	})
+}
+
+// TestAllocations: what a policy adds to its contexts is one closure, and that only
+// with retries. The race detector does not change it.
+func TestAllocations(t *testing.T) {
+	retries, b := newRetry(t, retry.Config{}), newBreaker(t, breaker.Config{})
+	for name, test := range map[string]struct {
+		config policy.Config
+		floor  []time.Duration
+		more   float64
+	}{
+		"bulkhead and breaker": {policy.Config{Bulkhead: newBulkhead(t, policy.BulkheadConfig{}), Breaker: b}, nil, 0},
+		"retry":                {policy.Config{Retry: retries}, nil, 0},
+		"retry and breaker":    {policy.Config{Retry: retries, Breaker: b}, nil, 1},
+		"timeout":              {policy.Config{Timeout: time.Minute}, []time.Duration{time.Minute}, 0},
+		"all but an attempt timeout": {
+			policy.Config{Timeout: time.Minute, Retry: retries, Breaker: b}, []time.Duration{time.Minute}, 1,
+		},
+		"all": {
+			policy.Config{Timeout: time.Minute, Retry: retries, Breaker: b, AttemptTimeout: time.Second},
+			[]time.Duration{time.Minute, time.Second}, 1,
+		},
+	} {
+		p, ctx := newPolicy(t, test.config), t.Context()
+		least := testing.AllocsPerRun(100, func() { _, _ = floor(ctx, test.floor) })
+		got := testing.AllocsPerRun(100, func() { _, _ = policy.Do(ctx, p, answer) })
+		assert.True(t, got <= least+test.more, "%s: %v allocations, %v for the contexts", name, got, least)
+	}
 }

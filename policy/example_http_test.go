@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,11 @@ func ExampleTransport() {
 		panic(err)
 	}
 	client := &http.Client{Transport: policy.Transport(content, &http.Transport{MaxConnsPerHost: 10})}
-	response, err := client.Get(server.URL)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		panic(err)
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		panic(err)
 	}
@@ -67,7 +72,11 @@ func ExamplePolicy_Client() {
 	}
 	search, processing := services.Client("search"), services.Client("processing")
 	for _, client := range []*http.Client{search, search, search, processing} {
-		response, err := client.Get(down.URL)
+		request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, down.URL, http.NoBody)
+		if err != nil {
+			panic(err)
+		}
+		response, err := client.Do(request)
 		if open, ok := errors.AsType[*breaker.OpenError](err); ok {
 			fmt.Println(open.Name, "is open:", open.Cause)
 			continue

@@ -411,7 +411,7 @@ func TestGroupIsAskedForTheName(t *testing.T) {
 	assert.Equal(t, group.Len(), 1)
 	none := newPolicy(t, policy.Config{Breaker: breakersFunc(func(string) *breaker.Breaker { return nil })})
 	_, err = policy.Do(t.Context(), none, func(context.Context) (string, error) { return "", errDown })
-	assert.True(t, err == errDown, "no breaker for this name: %v", err)
+	assert.Equal(t, err, errDown, "no breaker for this name")
 }
 
 // TestEachHedgeTakesAPlaceAndAPermit: the other side sees each.

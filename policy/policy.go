@@ -43,7 +43,8 @@ type Config struct {
 	Breaker breaker.Breakers
 
 	// AttemptTimeout bounds each attempt, once it is let through. It must be less
-	// than Timeout. Set it here, not in Retry: the breaker has to see it.
+	// than Timeout, and should be more than the SlowCallThreshold of Breaker, or no
+	// call is slow. Set it here, not in Retry: the breaker has to see it.
 	// Defaults to no bound.
 	AttemptTimeout time.Duration
 }

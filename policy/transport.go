@@ -21,7 +21,8 @@ import (
 // the breaker and an adaptive limit decide by the header. A response with status 101
 // ends the call: the connection is the caller's.
 //
-// A request that is not sent has its body closed. The errors are those of [Do];
+// To http.Client a redirect is another request, with a timeout and attempts of its
+// own. A request that is not sent has its body closed. The errors are those of [Do];
 // [http.Client] wraps them in a [*net/url.Error].
 //
 // base defaults to http.DefaultTransport. A nil *Policy just calls it.

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -75,16 +76,34 @@ func client(p *policy.Policy, base http.RoundTripper) *http.Client {
 	return &http.Client{Transport: policy.Transport(p, base)}
 }
 
+func request(t *testing.T, to string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, to, http.NoBody)
+	assert.NoError(t, err)
+	return r
+}
+
 func get(t *testing.T, c *http.Client, to string) (*http.Response, error) {
 	t.Helper()
-	return send(t, c, http.MethodGet, to, nil)
+	return c.Do(request(t, to))
 }
 
 func send(t *testing.T, c *http.Client, method, to string, body io.Reader) (*http.Response, error) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, to, body)
-	assert.NoError(t, err)
+	r := request(t, to)
+	r.Method, r.Body = method, io.NopCloser(body)
 	return c.Do(r)
+}
+
+// failure returns the error of a request that must have no response.
+func failure(t *testing.T, do func(*http.Request) (*http.Response, error), r *http.Request) error {
+	t.Helper()
+	response, err := do(r)
+	if err == nil {
+		response.Body.Close()
+		t.Errorf("got a response: %s", response.Status)
+	}
+	return err
 }
 
 // text reads a body to its end and closes it.
@@ -167,7 +186,7 @@ func TestTransportAsksTheGroupForTheHost(t *testing.T) {
 		assert.NoError(t, err)
 		response.Body.Close()
 	}
-	_, err = get(t, c, "http://down:81")
+	err = failure(t, c.Do, request(t, "http://down:81"))
 	assert.Equal(t, assert.ErrorAs[*breaker.OpenError](t, err).Name, "down:81")
 	assert.Equal(t, group.For("up").State(), breaker.Closed)
 	assert.Equal(t, group.Len(), 2)
@@ -217,7 +236,7 @@ func TestEachAttemptHasItsTimeout(t *testing.T) {
 			if requests.Add(1) < 3 {
 				<-r.Context().Done()
 			}
-			io.WriteString(w, "receipt")
+			fmt.Fprint(w, "receipt")
 		})
 		b, bulkhead := newBreaker(t, breaker.Config{CountCalls: true}), newBulkhead(t, policy.BulkheadConfig{})
 		c := client(newPolicy(t, policy.Config{
@@ -292,7 +311,7 @@ func TestTimeoutsHoldUntilTheBodyEnds(t *testing.T) {
 						if r.Context().Err() != nil {
 							return
 						}
-						io.WriteString(w, "line\n")
+						fmt.Fprint(w, "line\n")
 					}
 				})
 				config := test.config(t)
@@ -332,7 +351,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 				http.Error(w, "later", http.StatusTooManyRequests)
 				return
 			}
-			io.WriteString(w, "receipt")
+			fmt.Fprint(w, "receipt")
 		})
 		c := client(newPolicy(t, policy.Config{Timeout: time.Minute, Retry: fastRetries(t)}), base)
 		start := time.Now()
@@ -400,7 +419,7 @@ func TestDeadlineReachesTheSecondHop(t *testing.T) {
 			if err != nil {
 				panic(err)
 			}
-			_, err = client(p, second).Do(inner)
+			err = failure(t, client(p, second).Do, inner)
 			if err == nil || r.Context().Err() == nil {
 				t.Errorf("got %v before the deadline", err)
 			}
@@ -408,7 +427,7 @@ func TestDeadlineReachesTheSecondHop(t *testing.T) {
 			w.WriteHeader(http.StatusGatewayTimeout)
 		}), 0).ServeHTTP)
 		outer := newPolicy(t, policy.Config{Timeout: 3 * time.Second})
-		_, err := get(t, client(outer, first), "http://first")
+		err := failure(t, client(outer, first).Do, request(t, "http://first"))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, <-ended, 3*time.Second)
 		assert.Equal(t, had, 2*time.Second)
@@ -459,7 +478,7 @@ func TestBodyOfARequestThatIsNotSentIsClosed(t *testing.T) {
 				t.Errorf("%s: sent", name)
 				return nil, errDown
 			}))
-			_, err = transport.RoundTrip(r)
+			err = failure(t, transport.RoundTrip, r)
 			assert.ErrorIs(t, err, test.want, name)
 			assert.True(t, body.closed.Load(), "%s: body left open", name)
 		}
@@ -473,7 +492,7 @@ func TestTooLittleTimeIsNotTheOtherSidesFault(t *testing.T) {
 		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1})
 		bulkhead := newBulkhead(t, policy.BulkheadConfig{})
 		c := client(newPolicy(t, policy.Config{Timeout: 999 * time.Microsecond, Bulkhead: bulkhead, Breaker: b}), nil)
-		_, err := get(t, c, "http://server")
+		err := failure(t, c.Do, request(t, "http://server"))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, b.State(), breaker.Closed)
 		assert.Equal(t, bulkhead.InFlight(), 0)
@@ -529,7 +548,7 @@ func TestPlaceIsHeldWhileTheCallIsUnderWay(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server", http.NoBody)
 			assert.NoError(t, err)
 			var response *http.Response
-			send := func() { response, _ = transport.RoundTrip(r) }
+			send := func() { response, _ = transport.RoundTrip(r) } //nolint:bodyclose // each case ends it as it says
 			if name == "panic" {
 				assert.Panics(t, send)
 			} else {
@@ -555,7 +574,7 @@ func TestAdaptiveLimitDoesNotMeasureTheReader(t *testing.T) {
 		transport := policy.Transport(newPolicy(t, policy.Config{Bulkhead: bulkhead}), roundTripFunc(
 			func(*http.Request) (*http.Response, error) {
 				time.Sleep(10 * time.Millisecond)
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("receipt"))}, nil
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("receipt"))}, nil
 			}))
 		least := bulkhead.Limit()
 		for round := range 50 {
@@ -595,7 +614,7 @@ func TestAdaptiveLimitGrowsWhileBodiesAreRead(t *testing.T) {
 		transport := policy.Transport(newPolicy(t, policy.Config{Bulkhead: bulkhead}), roundTripFunc(
 			func(*http.Request) (*http.Response, error) {
 				time.Sleep(time.Second)
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("receipt"))}, nil
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("receipt"))}, nil
 			}))
 		var all sync.WaitGroup
 		read := make(chan struct{})
@@ -653,13 +672,10 @@ func TestTimeoutIsNamedWhateverTheBaseSays(t *testing.T) {
 					_, err := hang(r.Context())
 					return nil, err
 				}
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(hanging{r.Context()})}, nil
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(hanging{r.Context()})}, nil
 			}))
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server/header", http.NoBody)
-		assert.NoError(t, err)
-		_, err = transport.RoundTrip(r)
-		checkTimeout(time.Second)(t, err)
-		r.URL.Path = "/body"
+		checkTimeout(time.Second)(t, failure(t, transport.RoundTrip, request(t, "http://server/header")))
+		r := request(t, "http://server/body")
 		response, err := transport.RoundTrip(r)
 		assert.NoError(t, err)
 		assert.True(t, response.Request == r, "the request of the caller")
@@ -684,30 +700,31 @@ func TestContextOfARequestEndsWithIt(t *testing.T) {
 		"attempt timeout": {AttemptTimeout: time.Minute},
 		"retry":           {Timeout: time.Minute, Retry: fastRetries(t)},
 	} {
-		var inner context.Context
+		inner := make(chan context.Context, 2)
 		status, body := 204, io.ReadCloser(http.NoBody)
 		c := client(newPolicy(t, config), roundTripFunc(func(r *http.Request) (*http.Response, error) {
-			inner = r.Context()
+			inner <- r.Context()
 			return &http.Response{StatusCode: status, Body: body}, nil
 		}))
 		response, err := get(t, c, "http://server")
 		assert.NoError(t, err)
-		assert.Error(t, inner.Err(), "%s: no body", name)
+		assert.Error(t, (<-inner).Err(), "%s: no body", name)
 		response.Body.Close()
 
 		status, body = 200, io.NopCloser(strings.NewReader("receipt"))
 		response, err = get(t, c, "http://server")
 		assert.NoError(t, err)
-		assert.NoError(t, inner.Err(), name)
+		ctx := <-inner
+		assert.NoError(t, ctx.Err(), name)
 		assert.NoError(t, response.Body.Close())
-		assert.Error(t, inner.Err(), "%s: closed", name)
+		assert.Error(t, ctx.Err(), "%s: closed", name)
 	}
 }
 
 func TestRequestWithoutURL(t *testing.T) {
 	t.Parallel()
 	p := newPolicy(t, policy.Config{Bulkhead: newBulkhead(t, policy.BulkheadConfig{}), Breaker: newBreaker(t, breaker.Config{})})
-	_, err := policy.Transport(p, &http.Transport{}).RoundTrip((&http.Request{}).WithContext(t.Context()))
+	err := failure(t, policy.Transport(p, &http.Transport{}).RoundTrip, (&http.Request{}).WithContext(t.Context()))
 	assert.Contains(t, err.Error(), "nil Request.URL")
 }
 
@@ -751,7 +768,7 @@ func TestClientsOfOnePolicyHaveTheirOwnBreakers(t *testing.T) {
 		response, err := get(t, p.Client(name), server.URL)
 		assert.NoError(t, err, name)
 		response.Body.Close()
-		_, err = get(t, p.Client(name), server.URL)
+		err = failure(t, p.Client(name).Do, request(t, server.URL))
 		assert.Equal(t, assert.ErrorAs[*breaker.OpenError](t, err).Name, name)
 	}
 }

@@ -362,7 +362,8 @@ func TestAllocations(t *testing.T) {
 		},
 		"all": {
 			policy.Config{Timeout: time.Minute, Retry: retries, Breaker: b, AttemptTimeout: time.Second},
-			[]time.Duration{time.Minute, time.Second}, 1,
+			[]time.Duration{time.Minute, time.Second},
+			1,
 		},
 	} {
 		p, ctx := newPolicy(t, test.config), t.Context()

@@ -19,9 +19,10 @@
 //
 // The timeout bounds all that follows, delays and queues too. Each attempt, and
 // each hedge, is limited and counted by itself, since the other side sees each.
-// An attempt asks the breaker twice: before it queues, to be rejected at once, and
-// after, because the breaker may have opened meanwhile. So the breaker measures the
-// call and never the queue, and nobody waits for a call that will not be made.
+// An attempt with a limit or a bulkhead asks the breaker twice: before it queues, to
+// be rejected at once, and after, because the breaker may have opened meanwhile. So
+// the breaker measures the call and never the queue, and nobody waits for a call that
+// will not be made.
 //
 // An open breaker, a full bulkhead and an exhausted limit are not retried.
 package policy

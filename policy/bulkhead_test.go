@@ -77,7 +77,7 @@ func TestBulkheadIsExactWhateverTheInterleaving(t *testing.T) {
 			for i := range 1000 {
 				all.Go(func() {
 					random := rand.New(rand.NewPCG(1, uint64(i)))
-					for range 10 {
+					for range 4 {
 						// Many of these end while they wait, or as they get a place.
 						patience := time.Duration(random.IntN(int(5 * time.Millisecond)))
 						ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -152,7 +152,7 @@ type caller struct {
 // The bulkhead does what a list with the rules of its documentation does, one step
 // at a time.
 func TestBulkheadIsLikeItsModel(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 7))
 			c := policy.BulkheadConfig{Name: "model", MaxConcurrent: 1 + random.IntN(4), MaxQueue: random.IntN(6)}

@@ -44,7 +44,7 @@ func ExampleLoadYAML() {
 	if err != nil {
 		panic(err)
 	}
-	response, err := search.Get(server.URL)
+	response, err := search.Get(server.URL) //nolint:noctx // the timeout of the hop holds
 	if err != nil {
 		panic(err)
 	}

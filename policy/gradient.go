@@ -23,9 +23,9 @@ import (
 // whenever it is more than twice the latency. In three points this is not what
 // Netflix' class does:
 //
-//   - A failure counts as a call with a gradient of 0.5, in use or not, and its
-//     latency does not count. Gradient2 does not look at failures, and so grows
-//     during steady timeouts (its issue 137, and pull request 134).
+//   - A failure counts as a call with a gradient of 0.5 and no Queue, whatever is in
+//     use, and its latency does not count. Gradient2 does not look at failures, and
+//     so grows during steady timeouts (its issue 137, and pull request 134).
 //   - The average is taken over calls that did not have to wait for each other: those
 //     of rounds in which less than half of the limit was in use, or in which it was
 //     at MinLimit. Gradient2 takes all calls, so that a queue which stays becomes
@@ -212,7 +212,7 @@ func (e *estimate) adjustValue(gradient float64, free bool) {
 	failed := float64(e.failures) / float64(e.successes+e.failures)
 	next := e.value * (gradient*(1-failed) + lowest*failed)
 	if !free {
-		next += float64(e.Queue)
+		next += float64(e.Queue) * (1 - failed)
 	}
 	next = e.value*(1-e.Smoothing) + next*e.Smoothing
 	e.value = min(max(next, float64(e.MinLimit)), e.maxLimit)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
 	"github.com/parlance-go/parlance/breaker"
 	"github.com/parlance-go/parlance/retry"
 )

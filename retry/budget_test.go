@@ -3,6 +3,7 @@ package retry_test
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,6 +96,7 @@ func TestBudget_hasItsFloorAgainAfterAWindow(t *testing.T) {
 // log of a whole window does, and no less than that of 9/10 of one.
 func TestBudget_agreesWithALogOfMoments(t *testing.T) {
 	t.Parallel()
+	allowed, refused := 0, 0
 	for range 30 {
 		synctest.Test(t, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -110,7 +112,6 @@ func TestBudget_agreesWithALogOfMoments(t *testing.T) {
 				}
 				return n
 			}
-			allowed, refused := 0, 0
 			for range 1000 {
 				time.Sleep(time.Duration(r.Int64N(int64(window) / 40)))
 				if r.IntN(2) == 0 {
@@ -132,10 +133,9 @@ func TestBudget_agreesWithALogOfMoments(t *testing.T) {
 					assert.True(t, taken+1 > least, "seed %d: refused after %v in a window, want at least %v", seed, taken, least)
 				}
 			}
-			assert.True(t, allowed > 0, "seed %d: nothing was allowed", seed)
-			assert.True(t, config.Ratio > 0.8 || config.MinPerSecond > 0 || refused > 0, "seed %d: nothing was refused", seed)
 		})
 	}
+	assert.True(t, allowed > 100 && refused > 100, "%d were allowed, %d refused", allowed, refused)
 }
 
 func TestBudget_isExactForAThousandGoroutines(t *testing.T) {
@@ -167,27 +167,25 @@ func TestBudget_isExactForAThousandGoroutines(t *testing.T) {
 	assert.Equal(t, taken.Load(), 2100, "0.2 × 10,000 calls and the floor")
 }
 
-// All of them want the last ones, again and again.
+// Two goroutines want the last one at the same moment, again and again.
 func TestBudget_givesTheLastOneOnce(t *testing.T) {
 	t.Parallel()
-	for range 200 {
-		b := newBudget(t, retry.BudgetConfig{MinPerSecond: 3, Window: time.Second})
-		var taken atomic.Int64
+	for range 5000 {
+		b := newBudget(t, retry.BudgetConfig{MinPerSecond: 1, Window: time.Second})
+		var ready, taken atomic.Int32
 		var done sync.WaitGroup
-		start := make(chan struct{})
-		for range 8 {
+		for range 2 {
 			done.Go(func() {
-				<-start
-				for range 4 {
-					if b.Withdraw() {
-						taken.Add(1)
-					}
+				for ready.Add(1); ready.Load() < 2; {
+					runtime.Gosched()
+				}
+				if b.Withdraw() {
+					taken.Add(1)
 				}
 			})
 		}
-		close(start)
 		done.Wait()
-		assert.Equal(t, taken.Load(), 3)
+		assert.Equal(t, taken.Load(), 1)
 	}
 }
 

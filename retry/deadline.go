@@ -2,7 +2,6 @@ package retry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -83,7 +82,8 @@ func DeadlineHandler(next http.Handler, limit time.Duration) http.Handler {
 			return
 		}
 		ctx := r.Context()
-		if asked && timeout == 0 || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		deadline, bounded := ctx.Deadline()
+		if asked && timeout == 0 || bounded && time.Until(deadline) <= 0 {
 			http.Error(w, "retry: the caller's time is over", http.StatusGatewayTimeout)
 			return
 		}

@@ -429,3 +429,45 @@ func TestTransport_hedgesOverHTTP(t *testing.T) {
 	}
 	assert.True(t, cancelled.Load() > 0, "no attempt was cancelled")
 }
+
+// watchedContext counts the contexts that are made of it and have not ended.
+type watchedContext struct {
+	context.Context
+	done     chan struct{}
+	children *atomic.Int32
+}
+
+func (c watchedContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what package context calls for each child of a foreign context.
+func (c watchedContext) AfterFunc(func()) (stop func() bool) {
+	c.children.Add(1)
+	var once sync.Once
+	return func() bool {
+		once.Do(func() { c.children.Add(-1) })
+		return true
+	}
+}
+
+func TestTransport_leavesNoContextBehind(t *testing.T) {
+	t.Parallel()
+	url, base, _ := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/none":
+			w.WriteHeader(http.StatusNoContent)
+		case "/busy":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		default:
+			fmt.Fprint(w, "body")
+		}
+	})
+	for _, url := range []string{url, url + "/none", url + "/busy", "http://127.0.0.1:0/"} {
+		for _, hedge := range []*retry.Hedge{nil, newHedge(t, retry.HedgeConfig{Delay: time.Minute})} {
+			ctx := watchedContext{t.Context(), make(chan struct{}), new(atomic.Int32)}
+			p := quick(t, retry.Config{Timeout: time.Minute, AttemptTimeout: time.Minute, Hedge: hedge})
+			_, _, err := send(t, p, base, newRequest(t, "GET", url, nil).WithContext(ctx))
+			assert.Equal(t, err == nil, !strings.HasSuffix(url, ":0/"), "%v", err)
+			assert.Equal(t, ctx.children.Load(), 0, "contexts that go on after %s", url)
+		}
+	}
+}

@@ -243,6 +243,30 @@ func TestTransport_neverComesEarlierThanAsked(t *testing.T) {
 	}
 }
 
+func TestTransport_readsAtMost64KiBOfWhatNobodyWants(t *testing.T) {
+	t.Parallel()
+	for _, length := range []int64{-1, 64 << 10, 1 << 30} {
+		body := io.LimitReader(neverEnding('a'), 1<<30).(*io.LimitedReader)
+		requests := 0
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			if requests++; requests > 1 {
+				return respond(r, 200, ""), nil
+			}
+			response := respond(r, 503, "")
+			response.Body, response.ContentLength = io.NopCloser(body), length
+			return response, nil
+		})
+		_, _, err := send(t, quick(t, retry.Config{}), base, newRequest(t, "GET", "http://a/", nil))
+		assert.NoError(t, err)
+		read := 1<<30 - body.N
+		if length > 64<<10 {
+			assert.Equal(t, read, 0, "it could not be read to its end")
+		} else {
+			assert.Equal(t, read, 64<<10+1)
+		}
+	}
+}
+
 func TestTransport_tellsItsHooks(t *testing.T) {
 	t.Parallel()
 	var retries []int
@@ -344,6 +368,35 @@ func TestTransport_triesAgainAfterAnAttemptTimeout(t *testing.T) {
 		assert.ErrorAs[*retry.TimeoutError](t, err)
 		assert.Equal(t, requests, -9, "it may have been sent")
 	})
+}
+
+// Not every base reports the cause with which a context has ended.
+func TestTransport_explainsATimeoutInTheBody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			response := respond(r, 200, "")
+			response.Body = io.NopCloser(readerUntil{r.Context()})
+			return response, nil
+		})
+		p := newPolicy(t, retry.Config{AttemptTimeout: time.Second})
+		_, _, err := send(t, p, base, newRequest(t, "GET", "http://a/", nil))
+		assert.Equal(t, err.Error(), "attempt timed out after 1s: context deadline exceeded")
+		assert.ErrorAs[*retry.TimeoutError](t, err)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, _, err = send(t, p, base, newRequest(t, "GET", "http://a/", nil).WithContext(ctx))
+		assert.Equal(t, err, context.DeadlineExceeded)
+	})
+}
+
+// readerUntil is a body that ends with its context.
+type readerUntil struct{ ctx context.Context }
+
+func (r readerUntil) Read([]byte) (int, error) {
+	<-r.ctx.Done()
+	return 0, r.ctx.Err()
 }
 
 func TestTransport_tellsEachAttemptTheTimeThatIsLeft(t *testing.T) {

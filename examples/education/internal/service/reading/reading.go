@@ -40,7 +40,8 @@ func New(blobs *blob.Folder, limits extract.Limits, logger *slog.Logger) *Servic
 }
 
 // Read reads a document. The error matches extract.ErrRejected if the document
-// cannot be used; errBusy; the cause of ctx, wrapped; or that of the disk.
+// cannot be used. Otherwise it says nothing about the document: too many are being
+// read, ctx has ended, or the disk does not give the bytes.
 func (s *Service) Read(ctx context.Context, reference Reference) (extract.Document, error) {
 	return s.readings.get(ctx, reference)
 }

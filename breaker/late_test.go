@@ -93,6 +93,26 @@ func TestProbeOfAnEarlierHalfOpen(t *testing.T) {
 	})
 }
 
+// TestProbeOfAnotherMode cannot close a breaker that was forced open meanwhile,
+// nor open one that has begun anew.
+func TestProbeOfAnotherMode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, m := range []breaker.Mode{breaker.ForcedOpen, breaker.Shadow, breaker.Disabled} {
+			for _, o := range []breaker.Outcome{breaker.Success, breaker.Failure, breaker.Neutral} {
+				b := halfOpen(t, breaker.Config{})
+				probe := acquire(t, b)
+				b.SetMode(m)
+				before := b.Snapshot()
+				probe.Done(o)
+				after := b.Snapshot()
+				assert.Equal(t, after.Late, 1)
+				assert.Equal(t, after.State, before.State)
+				assert.Equal(t, after.Generation, before.Generation)
+			}
+		}
+	})
+}
+
 // TestNothingIsLost when calls, probes, modes and looks meet: each call is in
 // the totals once, and bounds hold whatever happens.
 func TestNothingIsLost(t *testing.T) {

@@ -53,7 +53,7 @@ func TestShadow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var changes []breaker.State
 		var rejections int
-		b := newBreaker(t, breaker.Config{Mode: breaker.Shadow, CountCalls: true, Hooks: breaker.Hooks{
+		b := newBreaker(t, breaker.Config{Mode: breaker.Shadow, CountCalls: true, SlowCallThreshold: time.Second, Hooks: breaker.Hooks{
 			Transition: func(change breaker.Transition) { changes = append(changes, change.To) },
 			Rejected: func(e *breaker.OpenError) {
 				assert.NotEqual(t, e.State, breaker.Closed)
@@ -64,19 +64,22 @@ func TestShadow(t *testing.T) {
 		assert.Equal(t, b.State(), breaker.Open)
 		assert.NoError(t, b.Err(), "a call would not be rejected")
 		failTimes(t, b, 3)
-		assert.NoError(t, do(b, nil))
+		assert.NoError(t, doFor(b, time.Second, nil))
+		assert.Equal(t, b.Snapshot().Slow, 1)
 		assert.Equal(t, rejections, 4)
 		assert.Equal(t, b.State(), breaker.Open, "calls that pass only because of Shadow decide nothing")
 
 		untilHalfOpen(t, b)
 		probe, other := acquire(t, b), acquire(t, b)
 		assert.Equal(t, rejections, 5)
+		time.Sleep(time.Second)
 		other.Done(breaker.Failure)
+		assert.Equal(t, b.Snapshot().Slow, 2)
 		assert.Equal(t, b.State(), breaker.HalfOpen)
 		probe.Done(breaker.Success)
 		assert.Equal(t, b.State(), breaker.Closed)
 		assert.Equal(t, changes, []breaker.State{breaker.Open, breaker.HalfOpen, breaker.Closed})
-		want := breaker.Snapshot{Mode: breaker.Shadow, Generation: 3, Failures: 9, Successes: 2, Rejected: 5}
+		want := breaker.Snapshot{Mode: breaker.Shadow, Generation: 3, Failures: 9, Successes: 2, Slow: 3, Rejected: 5}
 		assert.Equal(t, b.Snapshot(), want)
 	})
 }

@@ -121,7 +121,7 @@ func (c *Config) tooMany(counts rolling.Counts) bool {
 		return false
 	}
 	// A quotient of integers is rounded once, to the same number as the literal
-	// of the rate: 3 of 30 is exactly 0.1, where 0.1 * 30 is more than 3.
+	// of the rate: 7 of 100 is exactly 0.07, where 0.07 * 100 is more than 7.
 	return c.FailureRate > 0 && float64(counts[failures])/float64(calls) >= c.FailureRate ||
 		c.SlowCallRate > 0 && float64(counts[slows])/float64(calls) >= c.SlowCallRate
 }

@@ -64,7 +64,7 @@ func TestRateIsReached(t *testing.T) {
 			rate            float64
 			failures, calls int
 		}{
-			{0.1, 3, 30}, {0.29, 29, 100}, {0.3, 3, 10}, {0.57, 57, 100}, {0.7, 7, 10}, {1.0 / 3, 7, 21},
+			{0.1, 3, 30}, {0.07, 7, 100}, {0.14, 7, 50}, {0.29, 29, 100}, {0.3, 3, 10}, {0.57, 57, 100}, {0.7, 7, 10}, {1.0 / 3, 7, 21},
 			{0.001, 1, 1000}, {1, 1, 1}, {1, 20, 20}, {0.5, 10, 20},
 		} {
 			name := fmt.Sprintf("%d of %d is %v", rate.failures, rate.calls, rate.rate)
@@ -182,6 +182,31 @@ func TestSlowCallsTrip(t *testing.T) {
 	}
 }
 
+// TestQuickSuccessTrips, if it is the one that makes the slow calls enough.
+func TestQuickSuccessTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{SlowCallRate: 0.5, SlowCallThreshold: time.Second, MinCalls: 10, Window: time.Minute})
+		for range 9 {
+			assert.NoError(t, doFor(b, time.Second, nil))
+		}
+		time.Sleep(40 * time.Second)
+		assert.Equal(t, b.State(), breaker.Closed)
+		assert.NoError(t, do(b, nil))
+		assert.Equal(t, b.State(), breaker.Open)
+		assert.True(t, rejected(t, b).Cause == nil)
+	})
+}
+
+// TestSlowSuccessTrips without any failure.
+func TestSlowSuccessTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{SlowCallRate: 0.5, SlowCallThreshold: time.Second, MinCalls: 2})
+		assert.NoError(t, do(b, nil))
+		assert.NoError(t, doFor(b, time.Second, nil))
+		assert.Equal(t, b.State(), breaker.Open)
+	})
+}
+
 func TestRulesWorkTogether(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureRate: 0.5, MinCalls: 100, ConsecutiveFailures: 3})
 	failTimes(t, b, 3)
@@ -195,6 +220,20 @@ func TestRulesWorkTogether(t *testing.T) {
 	b = newBreaker(t, breaker.Config{FailureRate: 0.5, MinCalls: 100})
 	failTimes(t, b, 99)
 	assert.Equal(t, b.State(), breaker.Closed, "there is no default for a row beside a rate")
+}
+
+// TestTotalsWithoutCountCalls: successes are not counted in any state.
+func TestTotalsWithoutCountCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{Mode: breaker.Shadow, ConsecutiveFailures: 1, Probes: 2, SlowCallThreshold: time.Second})
+		assert.NoError(t, doFor(b, time.Minute, nil))
+		failTimes(t, b, 1)
+		assert.NoError(t, doFor(b, time.Second, nil))
+		untilHalfOpen(t, b)
+		assert.NoError(t, doFor(b, time.Second, nil))
+		want := breaker.Snapshot{State: breaker.HalfOpen, Mode: breaker.Shadow, Generation: 2, Failures: 1, Rejected: 1}
+		assert.Equal(t, b.Snapshot(), want)
+	})
 }
 
 func TestSnapshotWithoutAndWithCountCalls(t *testing.T) {

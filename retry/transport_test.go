@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -572,6 +573,41 @@ func TestTransport_closesTheResponsesOfHedgesThatLost(t *testing.T) {
 				assert.Equal(t, closed.Load(), test.closed+1)
 			})
 		})
+	}
+}
+
+// The context ends at the moment at which the response comes: it is returned, or
+// closed.
+func TestTransport_losesNoResponseWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	for _, code := range []int{200, 503} {
+		returned, dropped := 0, 0
+		for range 300 {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var closed atomic.Int32
+				base := roundTripper(func(r *http.Request) (*http.Response, error) {
+					response := respond(r, code, "body")
+					response.Body = &counted{response.Body, &closed}
+					go cancel()
+					runtime.Gosched()
+					return response, nil
+				})
+				p := newPolicy(t, retry.Config{Hedge: newHedge(t, retry.HedgeConfig{})})
+				response, err := retry.Transport(p, base).RoundTrip(newRequest(t, "GET", "http://a/", nil).WithContext(ctx))
+				if err == nil {
+					returned++
+					response.Body.Close()
+				} else {
+					dropped++
+					assert.ErrorIs(t, err, context.Canceled)
+				}
+				synctest.Wait()
+				assert.Equal(t, closed.Load(), 1)
+			})
+		}
+		t.Logf("status %d: %d were returned, %d closed", code, returned, dropped)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestCallsDoNotAllocate(t *testing.T) {
 	} {
 		b := newBreaker(t, c)
 		assert.NoError(t, do(b, nil)) // so that the rates do not trip
-		for _, ctx := range []context.Context{context.Background(), deadline} {
+		for _, ctx := range []context.Context{t.Context(), deadline} {
 			for _, f := range []func(context.Context) (int, error){answer, fail} {
 				allocs := testing.AllocsPerRun(100, func() { _, _ = breaker.Do(ctx, b, f) })
 				assert.Equal(t, allocs, 0, name)

@@ -73,7 +73,7 @@ func TestLargestConfig(t *testing.T) {
 		// The multiplier would overflow, and so would the sum with the time of now.
 		assert.True(t, b.Snapshot().RetryAfter > 290*365*24*time.Hour, "open for %v", b.Snapshot().RetryAfter)
 		assert.Equal(t, b.State(), breaker.Open)
-		rejected(t, b)
+		refuses(t, b)
 
 		c.ResetTimeout = forever
 		b = newBreaker(t, c)

@@ -51,7 +51,7 @@ func TestLateReports(t *testing.T) {
 				report(s, f, n, f) // to one whose time is over
 				probe := acquire(t, b)
 				report(s, f, n, f) // to a half-open one
-				rejected(t, b)
+				refuses(t, b)
 				probe.Done(breaker.Success)
 				assert.Equal(t, b.State(), breaker.Closed)
 				failTimes(t, b, 2)
@@ -87,7 +87,7 @@ func TestProbeOfAnEarlierHalfOpen(t *testing.T) {
 		acquire(t, b)
 		acquire(t, b)
 		late.Done(breaker.Success)
-		rejected(t, b)
+		refuses(t, b)
 		assert.Equal(t, b.Snapshot().Probing, 2)
 		assert.Equal(t, b.Snapshot().Late, 1)
 	})

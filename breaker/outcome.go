@@ -12,7 +12,7 @@ const littleTime = 10 * time.Millisecond
 // outcome returns what an error says about the other side.
 func (p *Permit) outcome(ctx context.Context, err error) Outcome {
 	deadline, hasDeadline := ctx.Deadline()
-	switch ctx.Err() { //nolint:errorlint // a context's own error is compared as it is
+	switch ctx.Err() {
 	case context.DeadlineExceeded:
 		return p.outOfTime(deadline, hasDeadline)
 	case nil:

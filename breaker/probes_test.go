@@ -28,22 +28,21 @@ func halfOpen(t testing.TB, c breaker.Config) *breaker.Breaker {
 // TestNoProbeWedges: whatever becomes of the first probes, the breaker closes
 // when the other side is well again.
 func TestNoProbeWedges(t *testing.T) {
-	type call = func(ctx context.Context) (int, error)
 	for name, probe := range map[string]func(t *testing.T, b *breaker.Breaker){
 		"that hangs": func(t *testing.T, b *breaker.Breaker) {
-			go breaker.Do(t.Context(), b, call(func(ctx context.Context) (int, error) { //nolint:errcheck // it never returns
+			go breaker.Do(t.Context(), b, func(ctx context.Context) (int, error) { //nolint:errcheck // it never returns
 				<-ctx.Done()
 				return 0, ctx.Err()
-			}))
+			})
 			synctest.Wait()
 		},
 		"that is never reported": func(t *testing.T, b *breaker.Breaker) { acquire(t, b) },
 		"that panics": func(t *testing.T, b *breaker.Breaker) {
-			end(func() { _, _ = breaker.Do(t.Context(), b, call(func(context.Context) (int, error) { panic("ouch") })) })
+			end(func() { _, _ = breaker.Do(t.Context(), b, func(context.Context) (int, error) { panic("ouch") }) })
 		},
 		"that ends its goroutine": func(t *testing.T, b *breaker.Breaker) {
 			end(func() {
-				_, _ = breaker.Do(t.Context(), b, call(func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }))
+				_, _ = breaker.Do(t.Context(), b, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
 			})
 		},
 		"that is cancelled": func(t *testing.T, b *breaker.Breaker) {
@@ -140,15 +139,15 @@ func TestFullHalfOpenRejects(t *testing.T) {
 		assert.Equal(t, open.RetryAfter(), 0)
 		assert.Equal(t, open.Error(), `breaker: "payments" is half-open since `+start.Format(time.RFC3339)+", because of: down")
 		assert.True(t, open == rejected(t, b), "all calls get the same error")
-		assert.True(t, b.Err() == error(open))
+		assert.True(t, assert.ErrorAs[*breaker.OpenError](t, b.Err()) == open)
 		assert.Equal(t, b.Snapshot().Probing, 2)
 
 		first.Done(breaker.Success)
 		assert.Equal(t, b.Snapshot().Probing, 1)
-		rejected(t, b) // one has succeeded, and one may still
+		refuses(t, b) // one has succeeded, and one may still
 		second.Done(breaker.Neutral)
 		third := acquire(t, b)
-		rejected(t, b)
+		refuses(t, b)
 		third.Done(breaker.Success)
 		assert.Equal(t, b.State(), breaker.Closed)
 	})
@@ -163,8 +162,8 @@ func TestLease(t *testing.T) {
 				b := halfOpen(t, breaker.Config{ProbeTimeout: time.Second})
 				late := acquire(t, b)
 				time.Sleep(time.Second - 1)
-				rejected(t, b)
-				time.Sleep(1)
+				refuses(t, b)
+				time.Sleep(time.Nanosecond)
 				assert.Equal(t, b.Snapshot().Probing, 0)
 				var probe breaker.Permit
 				if replaced {
@@ -174,7 +173,7 @@ func TestLease(t *testing.T) {
 				assert.Equal(t, b.State(), breaker.HalfOpen)
 				assert.Equal(t, b.Snapshot().Late, 1)
 				if replaced {
-					rejected(t, b) // what came late has not freed the place
+					refuses(t, b) // what came late has not freed the place
 				} else {
 					probe = acquire(t, b)
 				}
@@ -193,16 +192,16 @@ func TestHungProbesMakeRoomOneByOne(t *testing.T) {
 			acquire(t, b) // never reported
 			time.Sleep(time.Second)
 		}
-		rejected(t, b)
+		refuses(t, b)
 		time.Sleep(7 * time.Second)
 		first := acquire(t, b)
-		rejected(t, b)
+		refuses(t, b)
 		time.Sleep(time.Second)
 		second := acquire(t, b)
-		rejected(t, b)
+		refuses(t, b)
 		first.Done(breaker.Success)
 		second.Done(breaker.Success)
-		rejected(t, b)
+		refuses(t, b)
 		time.Sleep(time.Second)
 		assert.NoError(t, do(b, nil))
 		assert.Equal(t, b.State(), breaker.Closed)
@@ -334,11 +333,11 @@ func TestOpenBreakerIsPrompt(t *testing.T) {
 			b := newBreaker(t, breaker.Config{ResetTimeout: d})
 			failTimes(t, b, 5)
 			for range 100 {
-				rejected(t, b)
+				refuses(t, b)
 			}
 			time.Sleep(d - 1)
-			rejected(t, b)
-			time.Sleep(1)
+			refuses(t, b)
+			time.Sleep(time.Nanosecond)
 			assert.NoError(t, do(b, nil))
 		})
 	}

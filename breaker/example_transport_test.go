@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,7 +28,8 @@ func ExampleTransport() {
 	}
 	client := &http.Client{Transport: breaker.Transport(hosts, nil)}
 	for range 3 {
-		resp, err := client.Get(server.URL)
+		req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, server.URL, http.NoBody)
+		resp, err := client.Do(req)
 		if open, ok := errors.AsType[*breaker.OpenError](err); ok {
 			fmt.Printf("client: %v, come back in %s\n", open.Cause, open.RetryAfter().Round(time.Second))
 			continue
@@ -54,9 +56,13 @@ func ExampleBreaker_For() {
 		fmt.Println(err)
 		return
 	}
-	client := &http.Client{Transport: breaker.Transport(b, nil), Timeout: 5 * time.Second}
+	payments := &http.Client{Transport: breaker.Transport(b, nil), Timeout: 5 * time.Second}
 	b.SetMode(breaker.ForcedOpen)
-	_, err = client.Get("https://payments.internal/receipts/7") //nolint:bodyclose // there is none
-	fmt.Println(errors.Is(err, breaker.ErrOpen))
-	// Output: true
+	req, _ := http.NewRequestWithContext(context.Background(), http.MethodGet, "https://payments.internal/receipts/7", http.NoBody)
+	if resp, err := payments.Do(req); err == nil {
+		resp.Body.Close()
+	} else {
+		fmt.Println("rejected:", errors.Is(err, breaker.ErrOpen))
+	}
+	// Output: rejected: true
 }

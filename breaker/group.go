@@ -62,10 +62,10 @@ func NewGroup(c GroupConfig) (*Group, error) {
 		return nil, err
 	}
 	if c.MaxBreakers < 0 {
-		return nil, fmt.Errorf("breaker: GroupConfig.MaxBreakers is %d, want at least 1, or 0 for %d", c.MaxBreakers, defaultMaxBreakers)
+		return nil, fmt.Errorf("breaker: GroupConfig.MaxBreakers is %d, want at least 0", c.MaxBreakers)
 	}
 	if c.IdleTimeout < 0 {
-		return nil, fmt.Errorf("breaker: GroupConfig.IdleTimeout is %s, want more than 0, or 0 for %s", c.IdleTimeout, defaultIdleTimeout)
+		return nil, fmt.Errorf("breaker: GroupConfig.IdleTimeout is %v, want at least 0", c.IdleTimeout)
 	}
 	if c.MaxBreakers == 0 {
 		c.MaxBreakers = defaultMaxBreakers

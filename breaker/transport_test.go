@@ -44,7 +44,7 @@ func newBreaker(t testing.TB, c breaker.Config) *breaker.Breaker {
 	return b
 }
 
-func newRequest(t testing.TB, ctx context.Context, body io.Reader) *http.Request { //nolint:revive // t first, as everywhere in this file
+func newRequest(t testing.TB, ctx context.Context, body io.Reader) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://api.example/orders", body)
 	assert.NoError(t, err)
@@ -321,7 +321,7 @@ func TestCauseOfAStatus(t *testing.T) {
 		"with nonsense":    {answers(502, "Retry-After", "?"), "status 502 Bad Gateway", 502, 0},
 		"no header at all": {
 			func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 500, Body: http.NoBody}, nil
+				return &http.Response{StatusCode: http.StatusInternalServerError, Body: http.NoBody}, nil
 			},
 			"status 500 Internal Server Error", 500, 0,
 		},
@@ -332,7 +332,7 @@ func TestCauseOfAStatus(t *testing.T) {
 			assert.NoError(t, send(t, rt))
 			cause := assert.ErrorAs[*breaker.OpenError](t, send(t, rt)).Cause
 			assert.Equal(t, cause.Error(), test.text)
-			facts, ok := cause.(interface { //nolint:errorlint // the cause itself, not what it wraps
+			facts, ok := cause.(interface {
 				StatusCode() int
 				RetryAfter() time.Duration
 			})
@@ -379,7 +379,7 @@ func TestConnectionRefusedIsAFailure(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	assert.NoError(t, err)
 	target := "http://" + listener.Addr().String()
-	listener.Close()
+	assert.NoError(t, listener.Close())
 	b := newBreaker(t, breaker.Config{ConsecutiveFailures: 2})
 	client := &http.Client{Transport: breaker.Transport(b, &http.Transport{})}
 	for range 2 {
@@ -513,11 +513,12 @@ func TestRoundTripperThatReturnsNothing(t *testing.T) {
 // what it returned.
 func TestRoundTripperThatReturnsBoth(t *testing.T) {
 	broken := errors.New("broken")
-	want := &http.Response{StatusCode: 200, Body: http.NoBody}
+	want := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
 	b := newBreaker(t, breaker.Config{})
 	got, err := breaker.Transport(b, tripper(func(*http.Request) (*http.Response, error) { return want, broken })).
 		RoundTrip(newRequest(t, t.Context(), nil))
-	assert.True(t, got == want, "the response is handed on") //nolint:bodyclose // it has none
+	assert.True(t, got == want, "the response is handed on")
+	got.Body.Close()
 	assert.ErrorIs(t, err, broken)
 	assert.Equal(t, counted(b), "failure")
 }
@@ -577,7 +578,7 @@ func TestTransportWithoutBase(t *testing.T) {
 		if req.URL.Path == "/503" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		io.WriteString(w, "hello")
+		fmt.Fprint(w, "hello")
 	}))
 	client := &http.Client{Transport: breaker.Transport(newBreaker(t, breaker.Config{}), nil)}
 	for n := range 100 {
@@ -620,7 +621,7 @@ func TestCloseIdleConnectionsReachesBase(t *testing.T) {
 }
 
 func TestTransportDoesNotAllocate(t *testing.T) {
-	resp := &http.Response{StatusCode: 200, Body: http.NoBody}
+	resp := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
 	base := tripper(func(*http.Request) (*http.Response, error) { return resp, nil })
 	req := newRequest(t, t.Context(), nil)
 	for name, breakers := range map[string]breaker.Breakers{

@@ -11,9 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A sequence takes a fraction of a millisecond: more of them than the 100 of rapid, and longer
-	// ones than its 30 steps, so that breakers open, recover and open again. The
-	// same flags on the command line come later and win.
+	// A sequence takes a fraction of a millisecond: more of them than the 100 of
+	// rapid, and longer ones than its 30 steps, so that breakers open, recover and
+	// open again. The same flags on the command line come later and win.
 	for name, value := range map[string]string{"rapid.checks": "1000", "rapid.steps": "80"} {
 		if err := flag.Set(name, value); err != nil {
 			panic(err)

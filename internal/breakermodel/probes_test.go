@@ -1,7 +1,6 @@
 package breakermodel_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -85,7 +84,7 @@ func storm(t *testing.T, probes, concurrent int, seed uint64) {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(seed, user))
 			for range 20 {
-				if permit, err := b.Acquire(context.Background()); err == nil {
+				if permit, err := b.Acquire(t.Context()); err == nil {
 					probe(random, permit)
 				}
 				time.Sleep(time.Duration(random.IntN(3)) * time.Second)

@@ -150,7 +150,7 @@ func (p *pair) acquire() *call {
 }
 
 func (p *pair) acquireWith(ctx context.Context, cancel context.CancelFunc) *call {
-	real, err := p.b.Acquire(ctx)
+	got, err := p.b.Acquire(ctx)
 	if ctx.Err() != nil {
 		p.seen.add("ended before the call")
 		if !errors.Is(err, ctx.Err()) || errors.Is(err, breaker.ErrOpen) {
@@ -170,7 +170,7 @@ func (p *pair) acquireWith(ctx context.Context, cancel context.CancelFunc) *call
 		p.isRejection(err)
 		return nil
 	}
-	c := &call{permit: real, model: admitted, ctx: ctx, cancel: cancel}
+	c := &call{permit: got, model: admitted, ctx: ctx, cancel: cancel}
 	p.calls = append(p.calls, c)
 	return c
 }
@@ -202,7 +202,7 @@ func (p *pair) isRejection(err error) {
 		p.r.Fatalf("a second error for the same episode: %#v", got)
 	}
 	p.episode, p.of = got, p.m.generation
-	left := max(want.Until.Sub(time.Now()), 0)
+	left := max(time.Until(want.Until), 0)
 	if want.Until.IsZero() {
 		left = 0
 	}

@@ -79,7 +79,7 @@ func TestParseRefuses(t *testing.T) {
 // TestTheLongestDelayLeavesRoom shows what callers rely on: a delay may be added
 // to another one, and to the present time.
 func TestTheLongestDelayLeavesRoom(t *testing.T) {
-	longest := time.Duration(retryafter.Max)
+	longest := retryafter.Max
 	assert.True(t, longest+longest > longest, "twice the longest delay is a duration")
 	assert.True(t, now.Add(longest).After(now), "and leads to a later time")
 }
@@ -118,7 +118,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) is %s, and an hour later %s, %t", value, delay, later, ok)
 		}
 		if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
-			want := time.Duration(retryafter.Max)
+			want := retryafter.Max
 			if seconds < uint64(want/time.Second) {
 				want = time.Duration(seconds) * time.Second
 			}

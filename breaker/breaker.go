@@ -114,8 +114,8 @@ func (b *Breaker) State() State {
 }
 
 // SetMode changes who decides. Coming back to Automatic or Shadow from another
-// mode, the breaker begins closed and without counts. To set the mode it has
-// changes nothing. SetMode panics if m is none of the four.
+// mode, the breaker begins closed, with an empty row and window; totals stay. To
+// set the mode it has changes nothing. SetMode panics if m is none of the four.
 func (b *Breaker) SetMode(m Mode) {
 	if m > Shadow {
 		panic(fmt.Sprintf("breaker: SetMode: %v", m))

@@ -16,7 +16,8 @@ type Config struct {
 	ConsecutiveFailures int
 
 	// FailureRate trips the breaker when so large a part of the calls in the
-	// window have failed, from 0 to 1.
+	// window have failed, from 0 to 1. Rates are looked at when a call ends,
+	// whatever its outcome: a success may be the one that makes them MinCalls.
 	// Defaults to no such rule.
 	FailureRate float64
 
@@ -31,13 +32,15 @@ type Config struct {
 	// Defaults to none.
 	SlowCallThreshold time.Duration
 
-	// MinCalls is how many calls the window must hold before a rate counts.
+	// MinCalls is how many calls the window must hold before a rate counts, at
+	// most 100,000 or WindowCalls.
 	// Defaults to 20, or to WindowCalls if that is less.
 	MinCalls int
 
 	// Window is how far back rates look. A call belongs to the moment at which
-	// it ended, so one that takes longer than the window counts too.
-	// Defaults to 10 s.
+	// it ended, so one that takes longer than the window counts too. It leaves the
+	// window when it is between 9/10 of Window and all of it old.
+	// Defaults to 10 s. Less than 10 ns is refused.
 	Window time.Duration
 
 	// WindowCalls makes the window hold the last so many calls, at most 100,000,
@@ -77,7 +80,8 @@ type Config struct {
 	// Defaults to 1.
 	Probes int
 
-	// ConcurrentProbes is how many probes may be under way at once.
+	// ConcurrentProbes is how many probes may be under way at once, at most
+	// Probes.
 	// Defaults to Probes.
 	ConcurrentProbes int
 

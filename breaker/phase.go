@@ -76,20 +76,27 @@ func (p *phase) succeed() {
 }
 
 // add counts a call in the window and returns the counts by which to judge it.
-func (p *phase) add(c *call, now, length time.Duration) rolling.Counts {
+func (p *phase) add(c *call, now time.Duration) (counts rolling.Counts) {
 	if c.slow {
 		p.window.Add(now, c.lane(), slows)
 	} else {
 		p.window.Add(now, c.lane())
 	}
-	until := int64(later(now, length))
+	config := &p.breaker.config
+	if !config.rates() {
+		return counts
+	}
+	// In this order, after Add: so of a failure and a success that end together,
+	// the success sees here that there is a failure, or the failure finds the
+	// success in the window.
 	spoilt := p.spoilt.Load()
 	if c.slow || c.outcome != Success {
+		until := int64(later(now, config.Window))
 		for spoilt < until && !p.spoilt.CompareAndSwap(spoilt, until) {
 			spoilt = p.spoilt.Load()
 		}
 	} else if int64(now) > spoilt {
-		return rolling.Counts{}
+		return counts
 	}
 	return p.window.Sum(now)
 }

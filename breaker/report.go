@@ -88,7 +88,7 @@ func (b *Breaker) called(c *call, now time.Duration) {
 func (b *Breaker) countInWindow(c *call, now time.Duration) (counts rolling.Counts, late bool) {
 	switch p := c.phase; {
 	case p.window != nil:
-		counts = p.add(c, now, b.config.Window)
+		counts = p.add(c, now)
 		if late = b.phase.Load() != p; late {
 			b.lateInWindow(p)
 		}

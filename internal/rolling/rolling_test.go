@@ -82,7 +82,7 @@ func FuzzWindow(f *testing.F) {
 
 func TestWindowCountsLikeOneThatRemembersEverything(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
-	for range 200 {
+	for range 100 {
 		program := make([]byte, 200)
 		_, _ = random.Read(program)
 		length := time.Duration(10 + random.Uint64()%uint64(time.Minute))

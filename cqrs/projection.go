@@ -48,7 +48,8 @@ type Projection[Tx any] struct {
 	//
 	// With an error nothing is changed, and the same events come again: never is
 	// one skipped. An error with a method Retryable() bool that returns false
-	// ends Run. Required.
+	// ends Run; but not if it has a method RetryAfter() time.Duration too, as that
+	// of an open breaker, which says that it is not for ever. Required.
 	Apply func(ctx context.Context, tx Tx, model Model, events []eventstore.Recorded) error
 }
 

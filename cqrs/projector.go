@@ -102,8 +102,8 @@ func (p *Projector[Tx]) prepare(batchSize int) error {
 //
 // What fails is tried again, with growing delays of up to 10 s, from what the
 // target says has been applied. Run returns an error only if that is no use: an
-// *ApplyError or other error with a method Retryable() bool that returns false,
-// or one that matches eventstore.ErrCheckpoint or ErrInvalid. A panic of Setup or
+// *ApplyError or other error with a method Retryable() bool that returns false
+// (and none RetryAfter() time.Duration), or one that matches eventstore.ErrCheckpoint or ErrInvalid. A panic of Setup or
 // Apply is passed on after the transaction was rolled back and ownership given
 // away.
 func (p *Projector[Tx]) Run(ctx context.Context) error {

@@ -2,14 +2,17 @@ package cqrs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/parlance-go/parlance/breaker"
 	"github.com/parlance-go/parlance/cqrs"
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/internal/assert"
+	"github.com/parlance-go/parlance/retry"
 )
 
 // mails counts what a reaction did for each event.
@@ -91,6 +94,36 @@ func TestReactionThatFailsComesAgain(t *testing.T) {
 		assert.Equal(t, sent, mails{"a@1": 1, "a@2": 4, "a@3": 1}, "only the one that failed")
 		assert.Equal(t, failures, 3)
 	})
+}
+
+// A reaction calls another service, whose breaker is open, or whose retries were
+// used up: that must not end the program.
+func TestReactionComesAgainWhenAServiceIsDown(t *testing.T) {
+	for name, failure := range map[string]error{
+		"breaker": &breaker.OpenError{Name: "mail"},
+		"retries": &retry.Error{Attempts: 3, Last: errors.New("status 503"), Reason: retry.ErrAttempts},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, calls := newStore(), 0
+				appendEvents(t, store, "a", "A")
+				ctx, stop := context.WithCancel(t.Context())
+				reactor, err := cqrs.NewReactor(store, cqrs.NewMemory[int](), cqrs.Reaction{
+					Name: "mail",
+					React: func(context.Context, eventstore.Recorded) error {
+						if calls++; calls < 4 {
+							return fmt.Errorf("send mail: %w", failure)
+						}
+						stop()
+						return nil
+					},
+				}, cqrs.Config{})
+				assert.NoError(t, err)
+				assert.NoError(t, reactor.Run(ctx))
+				assert.Equal(t, calls, 4)
+			})
+		})
+	}
 }
 
 // A reaction that takes longer than it may is done, and not to be done again.

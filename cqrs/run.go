@@ -86,7 +86,12 @@ func (r *run[Tx]) hopeless(err error) bool {
 		return true
 	}
 	var known interface{ Retryable() bool }
-	return errors.As(err, &known) && !known.Retryable()
+	if !errors.As(err, &known) || known.Retryable() {
+		return false
+	}
+	// An open breaker, or retries that are used up: not now, rather than never.
+	later, ok := known.(interface{ RetryAfter() time.Duration })
+	return !ok || later.RetryAfter() < 0
 }
 
 // failed reports a failure, and says how long to wait.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // ErrFull is matched by the error of a call that a bulkhead has no room for:
@@ -37,6 +38,10 @@ func (e *FullError) Is(target error) bool { return target == ErrFull }
 // Retryable returns false: more attempts do not make room.
 func (e *FullError) Retryable() bool { return false }
 
+// RetryAfter returns 0: there may be room at any moment. So the error is one of now,
+// and not for ever.
+func (e *FullError) RetryAfter() time.Duration { return 0 }
+
 // LimitError says that [Config.Limit] refused a call.
 type LimitError struct {
 	// Name is that of the policy.
@@ -55,6 +60,15 @@ func (e *LimitError) Unwrap() error { return e.Err }
 
 // Retryable returns false: more attempts do not raise a limit.
 func (e *LimitError) Retryable() bool { return false }
+
+// RetryAfter returns what Err says, if it has such a method, and otherwise 0.
+func (e *LimitError) RetryAfter() time.Duration {
+	var later interface{ RetryAfter() time.Duration }
+	if errors.As(e.Err, &later) {
+		return later.RetryAfter()
+	}
+	return 0
+}
 
 // quoted returns a name as it follows a noun, or nothing.
 func quoted(name string) string {

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -237,4 +238,34 @@ func TestErrorsReadWell(t *testing.T) {
 	} {
 		assert.Equal(t, test.err.Error(), test.want)
 	}
+}
+
+func TestPolicyHandsOutItsParts(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(t, breaker.Config{})
+	bulkhead, err := policy.NewBulkhead(policy.BulkheadConfig{})
+	assert.NoError(t, err)
+	whole := newPolicy(t, policy.Config{Breaker: b, Bulkhead: bulkhead})
+	assert.True(t, whole.Breaker() == b && whole.Bulkhead() == bulkhead)
+
+	group, err := breaker.NewGroup(breaker.GroupConfig{})
+	assert.NoError(t, err)
+	assert.True(t, newPolicy(t, policy.Config{Name: "orders", Breaker: group}).Breaker() == group.For("orders"))
+
+	for _, none := range []*policy.Policy{nil, newPolicy(t, policy.Config{})} {
+		assert.True(t, none.Breaker() == nil && none.Bulkhead() == nil)
+	}
+}
+
+// A policy that gave up is not an error for ever: who comes again later may succeed.
+func TestRejectionsSayThatTheyMayEnd(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{&policy.FullError{}, &policy.LimitError{Err: errors.New("no")}} {
+		assert.Equal(t, assert.ErrorAs[interface {
+			error
+			RetryAfter() time.Duration
+		}](t, err).RetryAfter(), 0)
+	}
+	limit := &policy.LimitError{Err: retry.After(errors.New("no"), time.Minute)}
+	assert.Equal(t, limit.RetryAfter(), time.Minute)
 }

@@ -128,6 +128,23 @@ func (c *Config) timeout() (timeout time.Duration, field string) {
 	return c.Timeout, "Timeout"
 }
 
+// Breaker returns the breaker that Do asks, for its Snapshot or to set its mode; nil
+// if there is none.
+func (p *Policy) Breaker() *breaker.Breaker {
+	if p == nil {
+		return nil
+	}
+	return p.breaker(p.name)
+}
+
+// Bulkhead returns the bulkhead of the Config; nil if there is none.
+func (p *Policy) Bulkhead() *Bulkhead {
+	if p == nil {
+		return nil
+	}
+	return p.bulkhead
+}
+
 // Name returns the name of the Config.
 func (p *Policy) Name() string {
 	if p == nil {

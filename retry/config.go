@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -113,6 +114,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("retry: Config.Jitter is %v, want one of the kinds of this package", c.Jitter)
 	case c.JitterFraction != 0 && !(c.JitterFraction > 0 && c.JitterFraction <= 1): // nor NaN
 		return fmt.Errorf("retry: Config.JitterFraction is %v, want above 0 to 1, or 0 for %v", c.JitterFraction, defaultJitterFraction)
+	case c.Budget != nil && c.Budget.window == nil:
+		return errors.New("retry: Config.Budget was not made by NewBudget")
 	case c.Timeout > 0 && c.AttemptTimeout > c.Timeout:
 		return fmt.Errorf("retry: Config.AttemptTimeout is %v, want at most Timeout, which is %v", c.AttemptTimeout, c.Timeout)
 	}

@@ -32,6 +32,7 @@ func TestNew_refusesWhatCannotWork(t *testing.T) {
 		{retry.Config{Multiplier: math.NaN()}, "retry: Config.Multiplier is NaN, want 1 or more, or 0 for 2"},
 		{retry.Config{Multiplier: math.Inf(1)}, "retry: Config.Multiplier is +Inf, want 1 or more, or 0 for 2"},
 		{retry.Config{Multiplier: math.Inf(-1)}, "retry: Config.Multiplier is -Inf, want 1 or more, or 0 for 2"},
+		{retry.Config{Budget: &retry.Budget{}}, "retry: Config.Budget was not made by NewBudget"},
 		{retry.Config{Jitter: retry.NoJitter + 1}, "retry: Config.Jitter is Jitter(5), want one of the kinds of this package"},
 		{retry.Config{JitterFraction: -0.1}, "retry: Config.JitterFraction is -0.1, want above 0 to 1, or 0 for 0.2"},
 		{retry.Config{JitterFraction: 1.1}, "retry: Config.JitterFraction is 1.1, want above 0 to 1, or 0 for 0.2"},

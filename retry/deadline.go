@@ -71,6 +71,9 @@ func closeBody(r *http.Request) {
 // the deadline that the context of the request has. If the time is over it answers
 // 504 without calling next, and a value that is no number, or several different
 // ones, 400. It panics if next is nil.
+//
+// It does not answer for a next that gives up when its context ends: next should
+// answer 503 or 504, since a handler that writes nothing has answered 200.
 func DeadlineHandler(next http.Handler, limit time.Duration) http.Handler {
 	if next == nil {
 		panic("retry: DeadlineHandler: next is nil")

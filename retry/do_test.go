@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"runtime"
 	"strconv"
 	"sync"
@@ -426,4 +427,21 @@ func TestError_matchesWhatItHolds(t *testing.T) {
 	assert.True(t, timeout.Timeout())
 	assert.Equal(t, retry.Permanent(nil), nil)
 	assert.Equal(t, retry.After(nil, time.Second), nil)
+}
+
+func TestError_timeoutIsThatOfTheLastAttemptOrOfAll(t *testing.T) {
+	for name, test := range map[string]struct {
+		err  retry.Error
+		want bool
+	}{
+		"attempt":  {retry.Error{Attempts: 3, Last: &retry.TimeoutError{After: time.Second}, Reason: retry.ErrAttempts}, true},
+		"deadline": {retry.Error{Attempts: 1, Last: errors.New("503"), Reason: context.DeadlineExceeded}, true},
+		"refusal":  {retry.Error{Attempts: 1, Last: errors.New("503"), Reason: retry.ErrBudget}, false},
+		"leaving":  {retry.Error{Reason: context.Canceled}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrapped := &url.Error{Op: "Get", URL: "/", Err: &test.err} // as http.Client does
+			assert.Equal(t, wrapped.Timeout(), test.want)
+		})
+	}
 }

@@ -80,6 +80,21 @@ func (e *Error) Retryable() bool { return false }
 // RetryAfter returns Delay.
 func (e *Error) RetryAfter() time.Duration { return e.Delay }
 
+// Timeout reports whether time ran out, for the last attempt or for all of them:
+// net/http asks an error for it.
+func (e *Error) Timeout() bool {
+	for _, err := range e.Unwrap() {
+		timeout, ok := errors.AsType[interface {
+			error
+			Timeout() bool
+		}](err)
+		if ok && timeout.Timeout() {
+			return true
+		}
+	}
+	return false
+}
+
 // TimeoutError says that an attempt ran into [Config.AttemptTimeout]. It matches
 // context.DeadlineExceeded.
 type TimeoutError struct {

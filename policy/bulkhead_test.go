@@ -112,6 +112,98 @@ func TestBulkheadIsExactWhateverTheInterleaving(t *testing.T) {
 	}
 }
 
+// Here calls have nothing to do but to get in each other's way.
+func TestBulkheadIsExactUnderContention(t *testing.T) {
+	for calls, adaptive := range map[int]*policy.Gradient{100_000: nil, 5_000: {}} {
+		b := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 1, Adaptive: adaptive})
+		var inside, tooMany atomic.Int64
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range calls {
+					place, err := b.Acquire(t.Context())
+					if err != nil {
+						continue
+					}
+					if inside.Add(1) > 1 {
+						tooMany.Add(1)
+					}
+					inside.Add(-1)
+					place.Done(breaker.Success)
+				}
+			})
+		}
+		all.Wait()
+		assert.Equal(t, tooMany.Load(), 0)
+		assert.Equal(t, b.InFlight(), 0)
+	}
+}
+
+// A call joins the queue while the only other one ends: nobody else will wake it.
+func TestBulkheadWakesWhoeverJoinsAsAPlaceBecomesFree(t *testing.T) {
+	b := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 1, MaxQueue: 1, MaxWait: 10 * time.Second})
+	const rounds = 50_000
+	var holder policy.Place
+	var round atomic.Int64 // both goroutines turn at once to the next one
+	await := func(n int64) {
+		for round.Load() < n {
+			runtime.Gosched()
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for n := range int64(rounds) {
+			await(n + 1)
+			for range n % 64 { // meet the other one at different moments
+				round.Load()
+			}
+			holder.Done(breaker.Success)
+		}
+	})
+	defer round.Store(rounds) // also if it fails
+	for n := range int64(rounds) {
+		holder = *acquire(t, b)
+		round.Store(n + 1)
+		acquire(t, b).Done(breaker.Success)
+	}
+	all.Wait()
+	assert.Equal(t, b.InFlight(), 0)
+}
+
+// Nobody overtakes those who wait, not even while a place changes hands.
+func TestBulkheadIsNotOvertaken(t *testing.T) {
+	b := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 1, MaxQueue: 1})
+	for range 2000 {
+		holder := acquire(t, b)
+		var served, overtaken atomic.Bool
+		var all sync.WaitGroup
+		all.Go(func() {
+			place, err := b.Acquire(t.Context())
+			if err == nil {
+				served.Store(true)
+			}
+			place.Done(breaker.Success)
+		})
+		for b.Queued() == 0 {
+			runtime.Gosched()
+		}
+		all.Go(func() {
+			for !served.Load() {
+				if place, err := b.Acquire(t.Context()); err == nil {
+					overtaken.Store(!served.Load())
+					place.Done(breaker.Success)
+					return
+				}
+				runtime.Gosched()
+			}
+		})
+		runtime.Gosched()
+		holder.Done(breaker.Success)
+		all.Wait()
+		assert.False(t, overtaken.Load())
+	}
+}
+
 func TestBulkheadQueueIsFIFO(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 2, MaxQueue: 50})

@@ -145,6 +145,40 @@ func TestGradientFindsTheCapacityOfAServer(t *testing.T) {
 	})
 }
 
+// constantly serves a flood with a latency that does not depend on it.
+func constantly(t *testing.T, b *policy.Bulkhead, callers int, latency, over time.Duration) {
+	stop := flood(t, b, callers, func() breaker.Outcome { time.Sleep(latency); return breaker.Success })
+	time.Sleep(over)
+	stop()
+}
+
+// At its minimum the limit cannot be the reason for the latency.
+func TestGradientTakesWhatIsSlowAtItsMinimumForNormal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 40, MaxQueue: 100, Adaptive: &policy.Gradient{}})
+		constantly(t, b, 100, 10*time.Millisecond, 2*time.Second)
+		assert.Equal(t, b.Limit(), 40)
+		constantly(t, b, 100, 100*time.Millisecond, 3*time.Second)
+		assert.Equal(t, b.Limit(), 20)
+		constantly(t, b, 100, 100*time.Millisecond, 12*time.Second)
+		assert.True(t, b.Limit() > 30, "%d", b.Limit())
+	})
+}
+
+// After a slow time without load, the average is soon what it should be.
+func TestGradientForgetsASlowTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(t, policy.BulkheadConfig{MaxQueue: 100, Adaptive: &policy.Gradient{}})
+		constantly(t, b, 5, time.Second, 10*time.Second)
+		assert.Equal(t, b.Limit(), 20)
+		constantly(t, b, 100, 10*time.Millisecond, 400*time.Millisecond)
+		high := b.Limit()
+		assert.True(t, high > 30, "%d", high)
+		constantly(t, b, 100, 800*time.Millisecond, 8*time.Second)
+		assert.True(t, b.Limit() < high-5, "%d, was %d", b.Limit(), high)
+	})
+}
+
 // Callers who use less than half of the limit do not make it grow, however fast the
 // other side is.
 func TestGradientDoesNotGrowWithoutDemand(t *testing.T) {

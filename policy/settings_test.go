@@ -152,7 +152,7 @@ func TestSettingsFileConditions(t *testing.T) {
 	}{
 		{
 			name: "timeouts", only: "network_timeout",
-			retried: []error{timeout, context.DeadlineExceeded, fmt.Errorf("call: %w", timeout), &retry.TimeoutError{}},
+			retried: []error{timeout, context.DeadlineExceeded, fmt.Errorf("call: %w", timeout), urlError(fmt.Errorf("proxy: %w", timeout)), &retry.TimeoutError{}},
 			left:    []error{refused, closed, status(504), unknown},
 		},
 		{

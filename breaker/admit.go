@@ -22,11 +22,8 @@ func (p *phase) pass(ctx context.Context) Permit {
 	return permit
 }
 
-// admit decides about a call in any phase.
+// admit decides about a call when that takes more than a look at the phase.
 func (b *Breaker) admit(ctx context.Context, p *phase) (Permit, error) {
-	if p.state == Open && !p.near.Load() {
-		return b.reject(ctx, p)
-	}
 	for {
 		if p.state == Closed {
 			return p.pass(ctx), nil

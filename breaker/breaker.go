@@ -70,11 +70,14 @@ func (b *Breaker) Acquire(ctx context.Context) (Permit, error) {
 	if ctx.Err() != nil {
 		return Permit{}, b.ended(ctx)
 	}
-	p := b.phase.Load()
-	if p.state != Closed {
+	switch p := b.phase.Load(); {
+	case p.state == Closed:
+		return p.pass(ctx), nil
+	case p.state == Open && !p.near.Load():
+		return b.reject(ctx, p)
+	default:
 		return b.admit(ctx, p)
 	}
-	return p.pass(ctx), nil
 }
 
 // Err returns the error with which a call would be rejected at this moment, or

@@ -13,7 +13,8 @@ import (
 // small queue otherwise. Its zero value has the defaults of that library.
 //
 // The limit is set anew after each round: when as many calls as the limit has
-// places, and at least 10, have begun and ended. With their mean latency
+// places, and at least 10, have begun and ended. (Netflix' library has windows of a
+// second for that.) With their mean latency
 //
 //	gradient = Tolerance × average / latency, but from 0.5 to 1
 //	next     = limit × gradient + Queue

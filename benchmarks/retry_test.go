@@ -65,9 +65,9 @@ func backoffRetry() contender {
 	}}
 }
 
-// avastRetry makes one retrier for all calls, with the context that it never
-// ends: a retrier is bound to one context, so a call that is to stop with its own
-// would need its own, at 14 allocations or so.
+// avastRetry makes one retrier for all calls. It is bound to a context, here one
+// that never ends: calls that are to stop with their own context would each need a
+// retrier of their own, at several allocations.
 func avastRetry(options ...avast.Option) contender {
 	return contender{"avast", func(testing.TB) caller {
 		retrier := avast.NewWithData[int](append(options, avast.Attempts(attempts), avast.Delay(0), avast.DelayType(avast.FixedDelay))...)

@@ -127,6 +127,39 @@ func TestProbesAreBounded(t *testing.T) {
 	})
 }
 
+// TestOneCallOpensHalfWay: of several that find at the same moment that the time
+// is over, one is the probe.
+func TestOneCallOpensHalfWay(t *testing.T) {
+	const callers, rounds = 2, 3000
+	var b atomic.Pointer[breaker.Breaker]
+	var round, ended, admitted atomic.Int64
+	for range callers {
+		go func() {
+			for i := int64(1); i <= rounds; i++ {
+				for round.Load() < i { // those that sleep do not wake at the same moment
+					runtime.Gosched()
+				}
+				if _, err := b.Load().Acquire(context.Background()); err == nil {
+					admitted.Add(1)
+				}
+				ended.Add(1)
+			}
+		}()
+	}
+	for i := int64(1); i <= rounds; i++ {
+		next := newBreaker(t, breaker.Config{ResetTimeout: 1, ProbeTimeout: time.Hour})
+		failTimes(t, next, 5)
+		b.Store(next)
+		round.Store(i)
+		for ended.Load() < i*callers {
+			runtime.Gosched()
+		}
+		if n, s := admitted.Swap(0), next.Snapshot(); n != 1 || s.Generation != 2 || s.Rejected != callers-1 {
+			t.Fatalf("round %d: %d admitted, %+v", i, n, s)
+		}
+	}
+}
+
 func TestFullHalfOpenRejects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -139,7 +139,7 @@ func TestOneCallOpensHalfWay(t *testing.T) {
 				for round.Load() < i { // those that sleep do not wake at the same moment
 					runtime.Gosched()
 				}
-				if _, err := b.Load().Acquire(context.Background()); err == nil {
+				if _, err := b.Load().Acquire(t.Context()); err == nil {
 					admitted.Add(1)
 				}
 				ended.Add(1)

@@ -74,7 +74,9 @@ func (b *Breaker) announce(permit Permit) {
 
 // reject counts a rejection, and admits the call after all in Shadow.
 func (b *Breaker) reject(ctx context.Context, p *phase) (Permit, error) {
-	b.totals.rejected.Add(1)
+	if !p.silent {
+		b.totals.rejected.Add(1)
+	}
 	if hook := b.config.Hooks.Rejected; hook != nil {
 		hook(p.rejection)
 	}

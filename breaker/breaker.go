@@ -49,6 +49,43 @@ func Do[T any](ctx context.Context, b *Breaker, fn func(context.Context) (T, err
 	if fn == nil {
 		panic("breaker: Do: the function is nil")
 	}
+	switch p := b.phase.Load(); {
+	case p.silent && p.state == Open && !p.near.Load() && ctx.Err() == nil:
+		var zero T
+		return zero, p.rejection
+	case p.plain && ctx.Err() == nil:
+		return doPlain(ctx, p, fn)
+	default:
+		return doPermitted(ctx, b, fn)
+	}
+}
+
+// doPlain is Do in a phase in which a success only ends the row: it needs no
+// permit, which would cost as much as all the rest.
+func doPlain[T any](ctx context.Context, p *phase, fn func(context.Context) (T, error)) (T, error) {
+	var started time.Duration
+	_, timed := ctx.Deadline()
+	if timed {
+		started = p.breaker.now()
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			p.breaker.report(&call{phase: p, outcome: Failure})
+		}
+	}()
+	result, err := fn(ctx)
+	returned = true
+	if err == nil {
+		p.succeed()
+		return result, nil
+	}
+	permit := Permit{phase: p, started: started, timed: timed}
+	permit.DoneErr(ctx, err)
+	return result, err
+}
+
+func doPermitted[T any](ctx context.Context, b *Breaker, fn func(context.Context) (T, error)) (T, error) {
 	permit, err := b.Acquire(ctx)
 	if err != nil {
 		var zero T

@@ -48,9 +48,10 @@ type Config struct {
 	// Defaults to a window of time.
 	WindowCalls int
 
-	// CountCalls counts successes also where no rate needs them, so that
-	// [Snapshot] has them. It costs a look at the clock for each call.
-	// Defaults to false: without a rate, a success writes nothing.
+	// CountCalls counts successes and rejections also where no rate needs them, so
+	// that [Snapshot] has them. It costs a look at the clock for each call.
+	// Defaults to false: without a rate, neither a success nor a rejection writes
+	// anything.
 	CountCalls bool
 
 	// ResetTimeout is how long the breaker stays open before it probes. If the

@@ -12,7 +12,7 @@ import (
 
 func TestForcedOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(t, breaker.Config{Name: "payments"})
+		b := newBreaker(t, breaker.Config{Name: "payments", CountCalls: true})
 		time.Sleep(time.Second)
 		b.SetMode(breaker.ForcedOpen)
 		open := rejected(t, b)

@@ -18,8 +18,9 @@ type phase struct {
 	mode       Mode
 	// timed tells that it matters how long a call took.
 	timed bool
-	// plain tells that a success changes nothing but the row.
-	plain bool
+	// plain tells that a success changes nothing but the row, and silent that a
+	// rejection is neither counted nor told.
+	plain, silent bool
 
 	// until is when an open phase is over. The timer sets near some time before:
 	// as long as it is not set, a rejection need not look at the clock, which
@@ -75,43 +76,48 @@ func (p *phase) succeed() {
 	}
 }
 
-// add counts a call in the window and returns the counts by which to judge it.
-func (p *phase) add(c *call, now time.Duration) (counts rolling.Counts) {
+// count counts a call in the window, and reports whether the window may trip the
+// breaker after it.
+func (p *phase) count(c *call, now time.Duration) (look bool) {
 	if c.slow {
 		p.window.Add(now, c.lane(), slows)
 	} else {
-		p.window.Add(now, c.lane())
+		p.window.AddOne(now, c.lane())
 	}
 	config := &p.breaker.config
 	if !config.rates() {
-		return counts
+		return false
 	}
 	// In this order, after Add: so of a failure and a success that end together,
 	// the success sees here that there is a failure, or the failure finds the
 	// success in the window.
 	spoilt := p.spoilt.Load()
-	if c.slow || c.outcome != Success {
-		until := int64(later(now, config.Window))
-		for spoilt < until && !p.spoilt.CompareAndSwap(spoilt, until) {
-			spoilt = p.spoilt.Load()
-		}
-	} else if int64(now) > spoilt {
-		return counts
+	if !c.slow && c.outcome == Success {
+		return int64(now) <= spoilt
 	}
-	return p.window.Sum(now)
+	until := int64(later(now, config.Window))
+	for spoilt < until && !p.spoilt.CompareAndSwap(spoilt, until) {
+		spoilt = p.spoilt.Load()
+	}
+	return true
 }
 
 // begin returns the phase with which a mode begins.
 func (b *Breaker) begin(m Mode, at time.Time) *phase {
 	if m == ForcedOpen {
 		rejection := &OpenError{Name: b.config.Name, State: Open, Since: at}
-		return &phase{breaker: b, state: Open, mode: m, until: forever, near: new(atomic.Bool), rejection: rejection}
+		return &phase{breaker: b, state: Open, mode: m, silent: b.silent(m), until: forever, near: new(atomic.Bool), rejection: rejection}
 	}
-	p := &phase{breaker: b, state: Closed, mode: m, timed: b.config.timed(), plain: !b.config.counts()}
+	p := &phase{breaker: b, state: Closed, mode: m, timed: b.config.timed(), plain: !b.config.counts() && m != Disabled}
 	if b.config.counts() && b.config.WindowCalls == 0 {
 		p.window = rolling.New(b.config.Window)
 	}
 	return p
+}
+
+// silent reports whether rejections in a mode are neither counted nor told.
+func (b *Breaker) silent(m Mode) bool {
+	return m != Shadow && !b.config.counts() && b.config.Hooks.Rejected == nil
 }
 
 // enter makes next the present phase, and queues the news of it. Mu is held.
@@ -158,6 +164,7 @@ func (b *Breaker) open(p *phase, cause error, asked time.Duration, at time.Time)
 		near:     near,
 		state:    Open,
 		mode:     p.mode,
+		silent:   b.silent(p.mode),
 		timed:    b.config.timed(),
 		until:    later(at.Sub(b.base), d),
 		reopened: reopened,
@@ -186,6 +193,7 @@ func (b *Breaker) halfOpen(p *phase) *phase {
 		breaker:   b,
 		state:     HalfOpen,
 		mode:      p.mode,
+		silent:    p.silent,
 		timed:     b.config.timed(),
 		reopened:  p.reopened,
 		rejection: &rejection,

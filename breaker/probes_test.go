@@ -90,7 +90,7 @@ func TestCancelledProbe(t *testing.T) {
 // TestProbesAreBounded when 10,000 goroutines come at the same moment.
 func TestProbesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := halfOpen(t, breaker.Config{Probes: 8, ConcurrentProbes: 3})
+		b := halfOpen(t, breaker.Config{Probes: 8, ConcurrentProbes: 3, CountCalls: true})
 		var now, most, calls, rejections atomic.Int32
 		storm := func(d time.Duration) {
 			var callers sync.WaitGroup
@@ -147,7 +147,7 @@ func TestOneCallOpensHalfWay(t *testing.T) {
 		}()
 	}
 	for i := int64(1); i <= rounds; i++ {
-		next := newBreaker(t, breaker.Config{ResetTimeout: 1, ProbeTimeout: time.Hour})
+		next := newBreaker(t, breaker.Config{ResetTimeout: 1, ProbeTimeout: time.Hour, CountCalls: true})
 		failTimes(t, next, 5)
 		b.Store(next)
 		round.Store(i)

@@ -69,41 +69,39 @@ func (b *Breaker) count(c *call) {
 
 // called counts a success or failure of a closed phase.
 func (b *Breaker) called(c *call, now time.Duration) {
-	p, row := c.phase, int64(0)
+	p, tripped := c.phase, false
 	if c.outcome != Success {
-		row = p.row.Add(1)
+		row, limit := p.row.Add(1), b.config.ConsecutiveFailures
+		tripped = limit > 0 && row >= int64(limit)
 	} else if p.row.Load() != 0 {
 		p.row.Store(0)
 	}
-	counts, late := b.countInWindow(c, now)
-	switch limit := b.config.ConsecutiveFailures; {
-	case late:
-	case limit > 0 && row >= int64(limit), b.config.tooMany(counts):
-		b.fail(c)
-	}
-}
-
-// countInWindow counts a call in the window of its phase, and returns the counts
-// of the window. If the phase has ended, it counts only in the totals.
-func (b *Breaker) countInWindow(c *call, now time.Duration) (counts rolling.Counts, late bool) {
-	switch p := c.phase; {
+	switch {
 	case p.window != nil:
-		counts = p.add(c, now)
-		if late = b.phase.Load() != p; late {
+		look := p.count(c, now)
+		if b.phase.Load() != p {
 			b.lateInWindow(p)
+			return
 		}
-		return counts, late
+		tripped = tripped || look && b.config.tooMany(p.window.Sum(now))
 	case b.last.calls != nil:
 		b.count(c)
-		counts, late = b.countLast(c)
+		counts, late := b.countLast(c)
+		if late {
+			b.totals.late.Add(1)
+			return
+		}
+		tripped = tripped || b.config.tooMany(counts)
 	default:
 		b.count(c)
-		late = b.phase.Load() != p
+		if b.phase.Load() != p {
+			b.totals.late.Add(1)
+			return
+		}
 	}
-	if late {
-		b.totals.late.Add(1)
+	if tripped {
+		b.fail(c)
 	}
-	return counts, late
 }
 
 // countLast counts a call among the last ones, unless its phase has ended.

@@ -19,9 +19,10 @@ type Snapshot struct {
 	RetryAfter time.Duration
 
 	// Totals since the breaker was made. Successes and Slow are counted only if a
-	// rate or CountCalls is set.
+	// rate or CountCalls is set: without, a success writes nothing.
 	Successes, Failures, Neutral, Slow uint64
-	// Rejected is how many calls were rejected, or would have been in Shadow.
+	// Rejected is how many calls were rejected, or would have been in Shadow. It is
+	// counted only in Shadow, or if a rate, CountCalls or the hook Rejected is set.
 	Rejected uint64
 	// Late is how many calls ended after the state in which they were admitted.
 	// They are in the totals above, and nowhere else.

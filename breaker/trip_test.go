@@ -246,6 +246,34 @@ func TestTotalsWithoutCountCalls(t *testing.T) {
 	})
 }
 
+// TestRejectionsAreCountedOnDemand, because counting them costs more than they do.
+func TestRejectionsAreCountedOnDemand(t *testing.T) {
+	for name, test := range map[string]struct {
+		config breaker.Config
+		want   uint64
+	}{
+		"not":        {breaker.Config{}, 0},
+		"CountCalls": {breaker.Config{CountCalls: true}, 3},
+		"rate":       {breaker.Config{FailureRate: 0.5, MinCalls: 1}, 3},
+		"hook":       {breaker.Config{Hooks: breaker.Hooks{Rejected: func(*breaker.OpenError) {}}}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.config.ConsecutiveFailures = 1
+				b := newBreaker(t, test.config)
+				failTimes(t, b, 1)
+				rejected(t, b)
+				_, err := b.Acquire(t.Context())
+				assert.ErrorIs(t, err, breaker.ErrOpen)
+				untilHalfOpen(t, b)
+				acquire(t, b) // the one probe
+				rejected(t, b)
+				assert.Equal(t, b.Snapshot().Rejected, test.want)
+			})
+		})
+	}
+}
+
 func TestSnapshotWithoutAndWithCountCalls(t *testing.T) {
 	for _, c := range []breaker.Config{{}, {WindowCalls: 100}} {
 		b := newBreaker(t, c)

@@ -73,7 +73,7 @@ func TestOpenBreakerRejectsBeforeTheQueue(t *testing.T) {
 func TestBreakerThatOpensDuringTheQueueRejects(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1})
+		b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1, CountCalls: true})
 		bulkhead := newBulkhead(t, policy.BulkheadConfig{MaxConcurrent: 1, MaxQueue: 9})
 		p := newPolicy(t, policy.Config{Bulkhead: bulkhead, Breaker: b})
 		errs := make(chan error, 9)

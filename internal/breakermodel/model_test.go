@@ -34,7 +34,8 @@ type model struct {
 	probes    []*permit
 	succeeded int
 
-	totals breaker.Snapshot // only its totals
+	rejections int              // also those that are not counted
+	totals     breaker.Snapshot // only its totals
 }
 
 // An ended call is one that said something.
@@ -199,7 +200,10 @@ func (m *model) acquire() (*permit, []*change) {
 		p.kind, p.expires = probe, m.now.Add(m.rules.ProbeTimeout)
 		m.probes = append(m.probes, p)
 	default:
-		m.totals.Rejected++
+		m.rejections++
+		if m.rules.CountCalls || m.rules.Hooks.Rejected != nil || m.mode == breaker.Shadow {
+			m.totals.Rejected++
+		}
 		if m.mode != breaker.Shadow {
 			return nil, changes
 		}

@@ -112,7 +112,6 @@ func anyPair(r *rapid.T, seen sights) *pair {
 
 func newPair(r *rapid.T, c breaker.Config, unit time.Duration, seen sights) *pair {
 	p := &pair{r: r, unit: unit, seen: seen}
-	p.m = newModel(c, time.Now())
 	c.Hooks = breaker.Hooks{
 		Transition: func(t breaker.Transition) {
 			p.b.Snapshot() // would hang if a lock were held
@@ -123,6 +122,10 @@ func newPair(r *rapid.T, c breaker.Config, unit time.Duration, seen sights) *pai
 			p.rejected = append(p.rejected, e)
 		},
 	}
+	if rapid.Bool().Draw(r, "no hook for rejections") {
+		c.Hooks.Rejected = nil // rejections that nobody counts go another way
+	}
+	p.m = newModel(c, time.Now())
 	b, err := breaker.New(c)
 	if err != nil {
 		r.Fatal(err)
@@ -132,7 +135,9 @@ func newPair(r *rapid.T, c breaker.Config, unit time.Duration, seen sights) *pai
 }
 
 // acquire asks for admission of a call with a context of any kind.
-func (p *pair) acquire() *call {
+func (p *pair) acquire() *call { return p.acquireWith(p.anyContext()) }
+
+func (p *pair) anyContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.r.Cleanup(cancel)
 	switch rapid.SampledFrom([]string{"", "", "", "", "", "", "little time", "time", "cancelled", "too late"}).Draw(p.r, "context") {
@@ -146,7 +151,7 @@ func (p *pair) acquire() *call {
 		ctx, cancel = context.WithDeadline(ctx, time.Now())
 	}
 	p.r.Cleanup(cancel)
-	return p.acquireWith(ctx, cancel)
+	return ctx, cancel
 }
 
 func (p *pair) acquireWith(ctx context.Context, cancel context.CancelFunc) *call {
@@ -163,7 +168,7 @@ func (p *pair) acquireWith(ctx context.Context, cancel context.CancelFunc) *call
 	if (err == nil) != (admitted != nil) {
 		p.r.Fatalf("Acquire returns %v, but the model says that admitted is %t", err, admitted != nil)
 	}
-	if len(p.rejected) != rejections {
+	if p.m.rules.Hooks.Rejected != nil && len(p.rejected) != rejections {
 		p.r.Fatalf("the hook was told of %d rejections, want %d", len(p.rejected), rejections)
 	}
 	if err != nil {
@@ -177,7 +182,7 @@ func (p *pair) acquireWith(ctx context.Context, cancel context.CancelFunc) *call
 
 // modelAcquires returns also of how many rejections a hook is told.
 func (p *pair) modelAcquires() (admitted *permit, rejections int) {
-	before := p.m.totals.Rejected
+	before := p.m.rejections
 	admitted, changes := p.m.acquire()
 	p.follow(changes, false)
 	if admitted != nil {
@@ -185,7 +190,7 @@ func (p *pair) modelAcquires() (admitted *permit, rejections int) {
 	} else {
 		p.seen.add("rejected " + p.m.state.String())
 	}
-	return admitted, int(p.m.totals.Rejected - before)
+	return admitted, p.m.rejections - before
 }
 
 // isRejection checks the error of a call that was rejected.
@@ -293,6 +298,11 @@ func (p *pair) do() {
 	ending := rapid.SampledFrom([]string{"return", "panic", "goexit"}).Draw(p.r, "ending")
 	err := anyError(p.r, p.unit)
 	took := p.anyTime()
+	ctx := context.Background()
+	if rapid.Bool().Draw(p.r, "with a context") {
+		ctx, _ = p.anyContext()
+	}
+	dead := ctx.Err()
 	returned, called := false, false
 	var got error
 	var recovered any
@@ -301,7 +311,7 @@ func (p *pair) do() {
 	go func() {
 		defer close(over)
 		defer func() { recovered = recover() }()
-		_, got = breaker.Do(context.Background(), p.b, func(context.Context) (int, error) {
+		_, got = breaker.Do(ctx, p.b, func(context.Context) (int, error) {
 			called = true
 			c, _ = p.modelAcquires()
 			p.rejected = nil // only Shadow tells of one
@@ -321,6 +331,11 @@ func (p *pair) do() {
 	}()
 	<-over
 	switch {
+	case dead != nil:
+		if called || !errors.Is(got, dead) || errors.Is(got, breaker.ErrOpen) {
+			p.r.Fatalf("the context has ended, and Do returns %v, called: %t", got, called)
+		}
+		p.follow(nil, false)
 	case !called:
 		if c, _ := p.modelAcquires(); c != nil {
 			p.r.Fatalf("not called but %v, and the model admits it", got)
@@ -332,7 +347,7 @@ func (p *pair) do() {
 		if !returned || !errors.Is(got, err) {
 			p.r.Fatalf("Do returns %v, want %v", got, err)
 		}
-		p.modelReports(c, p.outcome(&call{ctx: context.Background()}, err), err)
+		p.modelReports(c, p.outcome(&call{ctx: ctx, model: c}, err), err)
 	default:
 		want := map[string]any{"panic": errDown}[ending]
 		if returned || recovered != want {

@@ -58,22 +58,31 @@ func New(length time.Duration) *Window {
 	return &Window{width: max(length/buckets, 1)}
 }
 
-// Add counts one in a lane, or one in each of several. A time that is older than
-// the window, because its caller was held up, counts as a newer one.
+// Add counts one in each of the lanes. A time that is older than the window,
+// because its caller was held up, counts as a newer one.
 func (w *Window) Add(now time.Duration, lanes ...Lane) {
-	var one uint64
+	var counts uint64
 	for _, lane := range lanes {
-		one += 1 << (laneBits * lane)
+		counts += lane.one()
 	}
+	w.add(now, counts)
+}
+
+// AddOne counts one in a lane, and is Add for those who count nanoseconds.
+func (w *Window) AddOne(now time.Duration, lane Lane) { w.add(now, lane.one()) }
+
+func (w *Window) add(now time.Duration, counts uint64) {
 	number := w.number(now)
-	c := &w.cells[number%buckets]
+	c := &w.cells[uint64(number)%buckets]
 	if c.bucket.Load() < number {
 		w.reuse(c, number)
 	}
-	if after := c.counts.Add(one); overflows(after) {
+	if overflows(c.counts.Add(counts)) {
 		w.halve(c)
 	}
 }
+
+func (l Lane) one() uint64 { return 1 << (laneBits * l) }
 
 // Sum returns the counts of the window that ends now.
 func (w *Window) Sum(now time.Duration) Counts {

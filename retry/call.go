@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,12 +19,15 @@ type call struct {
 	policy   *Policy
 	attempts int
 	last     error // without marks
-	causes   []error
+	// causes are the errors so far, without those between the first and the last
+	// ones. They stand in the call, since most calls that fail once succeed then.
+	causes [maxCauses]error
 	// asked is what the last error asks to wait, 0 if nothing.
 	asked time.Duration
 	// drawn is the delay before, without what the other side asked for.
 	drawn  time.Duration
 	source BackOff
+	timer  *time.Timer // of the delay before
 }
 
 // next takes the error of an attempt and returns the delay before another, or
@@ -67,11 +71,10 @@ func (c *call) next(ctx context.Context, err error) (delay time.Duration, reason
 func (c *call) add(err error) {
 	c.attempts++
 	c.last = unmarked(err)
-	if len(c.causes) == maxCauses {
+	if c.attempts > maxCauses {
 		copy(c.causes[1:], c.causes[2:])
-		c.causes = c.causes[:maxCauses-1]
 	}
-	c.causes = append(c.causes, c.last)
+	c.causes[min(c.attempts, maxCauses)-1] = c.last
 }
 
 // delay returns how long to wait before the next attempt. It is not ok if the
@@ -101,7 +104,8 @@ func (c *call) delay() (delay time.Duration, ok bool) {
 
 // giveUp returns the error of a call that has failed for good.
 func (c *call) giveUp(reason error) error {
-	err := &Error{Attempts: c.attempts, Last: c.last, Causes: c.causes, Reason: reason, Delay: c.asked}
+	causes := slices.Clone(c.causes[:min(c.attempts, maxCauses)])
+	err := &Error{Attempts: c.attempts, Last: c.last, Causes: causes, Reason: reason, Delay: c.asked}
 	if hook := c.policy.config.Hooks.GiveUp; hook != nil {
 		hook(err)
 	}
@@ -113,14 +117,19 @@ func (c *call) giveUp(reason error) error {
 }
 
 // sleep waits for d and reports whether ctx lives.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+func (c *call) sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	if c.timer == nil {
+		c.timer = time.NewTimer(d)
+	} else {
+		c.timer.Reset(d)
+	}
+	select {
+	case <-c.timer.C:
+	case <-ctx.Done():
+		c.timer.Stop()
 	}
 	return ctx.Err() == nil
 }

@@ -118,7 +118,7 @@ func again[T any](
 		if hook := p.config.Hooks.Retry; hook != nil {
 			hook(Retry{Attempt: c.attempts, Err: c.last, Delay: delay})
 		}
-		if !sleep(ctx, delay) {
+		if !c.sleep(ctx, delay) {
 			return value, c.giveUp(ended(ctx))
 		}
 		if value, err = attempt(ctx, p, fn, drop); err == nil {

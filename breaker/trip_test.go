@@ -262,12 +262,12 @@ func TestRejectionsAreCountedOnDemand(t *testing.T) {
 				test.config.ConsecutiveFailures = 1
 				b := newBreaker(t, test.config)
 				failTimes(t, b, 1)
-				rejected(t, b)
+				_ = rejected(t, b)
 				_, err := b.Acquire(t.Context())
 				assert.ErrorIs(t, err, breaker.ErrOpen)
 				untilHalfOpen(t, b)
 				acquire(t, b) // the one probe
-				rejected(t, b)
+				_ = rejected(t, b)
 				assert.Equal(t, b.Snapshot().Rejected, test.want)
 			})
 		})

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -13,8 +16,9 @@ import (
 
 // flaky is an HTTP server on a free port of this machine.
 type flaky struct {
-	url    string
-	server *http.Server
+	url     string
+	server  *http.Server
+	serving sync.WaitGroup
 
 	mu       sync.Mutex
 	requests int             // since reset
@@ -31,18 +35,25 @@ type answer struct {
 
 var ok = answer{status: http.StatusOK}
 
-func startFlaky() (*flaky, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func startFlaky(ctx context.Context) (*flaky, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	f := &flaky{url: "http://" + listener.Addr().String()}
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
-	go f.server.Serve(listener)
+	f.serving.Go(func() {
+		if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Print(err)
+		}
+	})
 	return f, nil
 }
 
-func (f *flaky) stop() { f.server.Close() }
+func (f *flaky) stop() {
+	_ = f.server.Close()
+	f.serving.Wait()
+}
 
 func (f *flaky) reset() { f.will(ok) }
 

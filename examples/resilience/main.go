@@ -41,7 +41,7 @@ var stories = []story{
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	server, err := startFlaky()
+	server, err := startFlaky(ctx)
 	if err != nil {
 		return err
 	}

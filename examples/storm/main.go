@@ -27,8 +27,9 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, plan); err != nil {
+	err := run(ctx, os.Stdout, plan)
+	stop()
+	if err != nil {
 		log.Fatal(err)
 	}
 }

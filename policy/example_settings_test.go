@@ -68,7 +68,7 @@ retry_configuration:
 `))
 	fmt.Println(err)
 	// Output:
-	// policy: settings: line 3, column 17: retry_configuration.max_attempts is 0, want 1 to 1000
+	// policy: settings: line 3, column 17: retry_configuration.max_attempts is 0, want a whole number from 1 to 1000
 	// policy: settings: line 4, column 15: retry_configuration.base_delay is 100, want a duration above 0 with its unit, such as 100ms, 5s or 1m30s
 	// policy: settings: line 6, column 7: retry_configuration.retry_conditions has an entry that is "not_found (503)", want the name alone or "not_found (404)"
 }

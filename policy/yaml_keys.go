@@ -115,8 +115,12 @@ func list(into *[]condition, least int) reading {
 		if len(node.Values) < least {
 			f.refuse(v, "is an empty list: to retry nothing, set max_attempts to 1")
 		}
-		for _, entry := range node.Values {
-			f.condition(value{path: v.path, key: v.key, node: entry}, into)
+		for i, entry := range node.Values {
+			key := v.key
+			if i < len(node.Entries) {
+				key = node.Entries[i].Start // the dash
+			}
+			f.condition(value{path: v.path, key: key, node: entry}, into)
 		}
 	}
 }

@@ -35,10 +35,32 @@ type reading func(f *file, v value)
 // refuse notes what is wrong with a value.
 func (f *file) refuse(v value, format string, args ...any) {
 	where := v.key
-	if scalar, ok := v.node.(ast.ScalarNode); ok && scalar.Type() != ast.NullType {
-		where = scalar.GetToken()
+	if begin := beginOf(v.node); begin != nil {
+		where = begin
 	}
 	f.problems = append(f.problems, at(where, v.path+" "+fmt.Sprintf(format, args...)))
+}
+
+// beginOf returns where a value begins, or nil if there is none to be seen.
+func beginOf(node ast.Node) *token.Token {
+	switch node := node.(type) {
+	case nil:
+		return nil
+	case *ast.NullNode:
+		if t := node.GetToken(); t.Type == token.NullType {
+			return t // and not an ImplicitNullType
+		}
+		return nil
+	case *ast.MappingValueNode:
+		return beginOf(node.Key)
+	case *ast.MappingNode:
+		if !node.IsFlowStyle && len(node.Values) > 0 {
+			return beginOf(node.Values[0])
+		}
+		return node.GetToken()
+	default:
+		return node.GetToken()
+	}
 }
 
 // section reads a mapping with these keys and no other.
@@ -112,7 +134,7 @@ func durationFrom(into *time.Duration, least time.Duration) reading {
 // whole reads a whole number of at least low and at most high.
 func whole(into *int, low, high int) reading {
 	return func(f *file, v value) {
-		want := fmt.Sprintf("%d to %d", low, high)
+		want := fmt.Sprintf("a whole number from %d to %d", low, high)
 		if high == noBound {
 			want = fmt.Sprintf("a whole number, %d or more", low)
 		}
@@ -124,7 +146,7 @@ func whole(into *int, low, high int) reading {
 				return
 			}
 		}
-		f.refuse(v, "is %s, want %s", show(v.node), want)
+		f.refuse(v, "is %s, want %s%s", show(v.node), want, unquoted(v.node))
 	}
 }
 
@@ -143,8 +165,19 @@ func number(into *float64, want string, fits func(float64) bool) reading {
 				return
 			}
 		}
-		f.refuse(v, "is %s, want %s", show(v.node), want)
+		f.refuse(v, "is %s, want %s%s", show(v.node), want, unquoted(v.node))
 	}
+}
+
+// unquoted is said of a number that is none only because it is quoted.
+func unquoted(node ast.Node) string {
+	if text, ok := node.(*ast.StringNode); ok {
+		switch text.Token.Type {
+		case token.SingleQuoteType, token.DoubleQuoteType:
+			return ", without quotes"
+		}
+	}
+	return ""
 }
 
 // show returns a value as an error tells it.

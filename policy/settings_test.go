@@ -272,7 +272,7 @@ func TestSettingsFileRefuses(t *testing.T) {
 		{"bulkhead: {}\nbulkhead: {}", `line 2, column 1: bulkhead is given twice, first in line 1`},
 		{"bulkhead:", `line 1, column 1: bulkhead is empty, want keys and values`},
 		{"bulkhead: 5", `line 1, column 11: bulkhead is 5, want keys and values`},
-		{"bulkhead: [max_queue]", `line 1, column 1: bulkhead is a list, want keys and values`},
+		{"bulkhead: [max_queue]", `line 1, column 11: bulkhead is a list, want keys and values`},
 		{"? bulkhead\n: {}", `line 1, column 1: a key is a complex one, want a plain name`},
 		{"5: {}", `line 1, column 1: a key is a number, want a plain name`},
 

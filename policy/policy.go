@@ -99,8 +99,12 @@ func New(c Config) (*Policy, error) {
 		p.timeout = newTimeout(c.Timeout)
 		return p, nil
 	}
+	attempts := c.attempts()
+	if p.breakers != nil {
+		attempts.Ready = p.ready(attempts.Ready)
+	}
 	var err error
-	p.retry, err = retry.New(c.attempts())
+	p.retry, err = retry.New(attempts)
 	return p, err
 }
 

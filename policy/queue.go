@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/parlance-go/parlance/breaker"
 	"github.com/parlance-go/parlance/retry"
@@ -15,6 +16,41 @@ func (p *Policy) breaker(key string) *breaker.Breaker {
 	}
 	return p.breakers.For(key)
 }
+
+// ready returns a retry.Config.Ready that asks the breaker of a call, and then the
+// one that Retry has, if it has one. When a failure has opened the breaker, nobody waits for an attempt
+// that it would reject, and the failure is not lost behind the rejection.
+func (p *Policy) ready(then func(context.Context, time.Duration) error) func(context.Context, time.Duration) error {
+	return func(ctx context.Context, delay time.Duration) error {
+		b, ok := ctx.Value(breakerKey{}).(*breaker.Breaker)
+		if !ok {
+			b = p.breaker(p.name)
+		}
+		if open := openAfter(b, delay); open != nil {
+			return open
+		}
+		if then == nil {
+			return nil
+		}
+		return then(ctx, delay)
+	}
+}
+
+// openAfter returns the error of a breaker that will still be open after a delay,
+// unless somebody changes its mode. A half-open one may have room by then.
+func openAfter(b *breaker.Breaker, delay time.Duration) error {
+	if b == nil {
+		return nil
+	}
+	open, ok := errors.AsType[*breaker.OpenError](b.Err())
+	if ok && open.State == breaker.Open && (open.Until.IsZero() || open.RetryAfter() > delay) {
+		return open
+	}
+	return nil
+}
+
+// breakerKey is the key of a context's breaker, if that is not the one of Do.
+type breakerKey struct{}
 
 // queue waits for the limit and for a place in the bulkhead, unless b would reject
 // the call as things are. Without a bulkhead the place is of no use.

@@ -46,15 +46,28 @@ func Transport(p *Policy, base http.RoundTripper) http.RoundTripper {
 	case p.timeout != nil:
 		next = &timeoutTransport{p.timeout, next}
 	}
-	return &transport{next, base}
+	t := &transport{next: next, base: base}
+	if _, same := p.breakers.(*breaker.Breaker); !same && p.retry != nil {
+		t.breakers = p.breakers
+	}
+	return t
 }
 
 // A transport sends requests by next, and can close the idle connections of base,
 // for http.Client.CloseIdleConnections.
-type transport struct{ next, base http.RoundTripper }
+type transport struct {
+	next, base http.RoundTripper
+	// breakers is nil if the retries find the breaker by themselves.
+	breakers breaker.Breakers
+}
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := t.next.RoundTrip(r)
+	out := r
+	if t.breakers != nil && r.URL != nil {
+		b := t.breakers.For(r.URL.Host)
+		out = r.WithContext(context.WithValue(r.Context(), breakerKey{}, b))
+	}
+	response, err := t.next.RoundTrip(out)
 	if response != nil {
 		response.Request = r // not the one with the context of an attempt
 	}

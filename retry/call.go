@@ -59,6 +59,11 @@ func (c *call) next(ctx context.Context, err error) (delay time.Duration, reason
 			return 0, errDeadline
 		}
 	}
+	if config.Ready != nil {
+		if err := config.Ready(ctx, delay); err != nil {
+			return 0, err
+		}
+	}
 	// Last, so that no retry is taken that is not made; and before the delay, so
 	// that a refusal does not come after it.
 	if config.Budget != nil && !config.Budget.Withdraw() {

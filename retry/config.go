@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -45,6 +46,13 @@ type Config struct {
 	// several goroutines at once.
 	// Defaults to Transient.
 	RetryIf func(err error) bool
+
+	// Ready is asked before each further attempt, when its delay is known, whether
+	// that attempt could be made at all. An error is the reason why not, and ends the
+	// call with it at once: package policy asks its breaker so. It is called by
+	// several goroutines at once.
+	// Defaults to none.
+	Ready func(ctx context.Context, delay time.Duration) error
 
 	// AttemptTimeout bounds each attempt, Timeout all of them with the delays in
 	// between. A context's own deadline holds too.

@@ -445,3 +445,32 @@ func TestError_timeoutIsThatOfTheLastAttemptOrOfAll(t *testing.T) {
 		})
 	}
 }
+
+func TestDo_endsWithTheReasonWhyNoAttemptCouldFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		errClosed := errors.New("closed")
+		var asked []time.Duration
+		budget, err := retry.NewBudget(retry.BudgetConfig{})
+		assert.NoError(t, err)
+		p, err := retry.New(retry.Config{
+			Budget: budget, Jitter: retry.NoJitter, RetryIf: func(error) bool { return true },
+			Ready: func(_ context.Context, delay time.Duration) error {
+				if asked = append(asked, delay); len(asked) == 2 {
+					return errClosed
+				}
+				return nil
+			},
+		})
+		assert.NoError(t, err)
+		before, start := budget.Balance(), time.Now()
+		errDown := errors.New("down")
+		_, err = retry.Do(t.Context(), p, func(context.Context) (int, error) { return 0, errDown })
+		failed := assert.ErrorAs[*retry.Error](t, err)
+		assert.Equal(t, failed.Attempts, 2)
+		assert.Equal(t, failed.Last, errDown)
+		assert.Equal(t, failed.Reason, errClosed)
+		assert.Equal(t, asked, []time.Duration{100 * time.Millisecond, 200 * time.Millisecond})
+		assert.Equal(t, time.Since(start), 100*time.Millisecond)
+		assert.Equal(t, before-budget.Balance(), 1, "retries taken")
+	})
+}

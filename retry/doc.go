@@ -35,7 +35,7 @@
 // # When it stops
 //
 // After the last attempt; when the error is not to be retried; when the budget is
-// used up; and when the delay, or the next attempt with [Config.MinAttempt], would
+// used up; when [Config.Ready] knows that the next attempt could not be made; and when the delay, or the next attempt with [Config.MinAttempt], would
 // not end before the deadline. Then it returns at once, with the last error: it
 // never sleeps in vain. It stops, too, when the other side asks for a longer delay
 // than [Config.MaxRetryAfter], which is never cut short.

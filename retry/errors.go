@@ -29,8 +29,8 @@ type Error struct {
 	// Causes are the errors of all attempts in order; of more than 16 the first
 	// one and the last 15.
 	Causes []error
-	// Reason is why no further attempt was made: one of the errors above, or the
-	// cause of the context's end.
+	// Reason is why no further attempt was made: one of the errors above, the cause
+	// of the context's end, or what Config.Ready returned.
 	Reason error
 	// Delay is how long Last asks to wait before another attempt. 0 if it does
 	// not: a delay of the policy's own is not in it.

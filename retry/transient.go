@@ -40,7 +40,8 @@ func (e *StatusError) RetryAfter() time.Duration { return e.After }
 //
 //   - a network error whose Timeout() is true, or context.DeadlineExceeded,
 //   - a name that could not be looked up for the moment,
-//   - a connection that was refused, reset or closed by the other side,
+//   - a connection, or a stream of HTTP/2, that was refused, reset or closed by the
+//     other side,
 //   - an error with a method StatusCode() int that returns 500, 502, 503 or 504, or
 //     429 together with a RetryAfter.
 //
@@ -61,7 +62,7 @@ func Transient(err error) bool {
 			return true
 		}
 	}
-	transient := false
+	transient := closedByPeer(err)
 	walk(err, func(e net.Error) bool { // all of them: the outer may not know of the inner
 		transient = transient || e.Timeout()
 		return true

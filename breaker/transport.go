@@ -2,7 +2,9 @@ package breaker
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/parlance-go/parlance/internal/retryafter"
@@ -27,7 +29,8 @@ func (b *Breaker) For(string) *Breaker { return b }
 // The outcome of a request is decided when the header of its response is there:
 // by the rules of this package if there is an error; otherwise a status of 500
 // and above is a failure, except 501; 429 is neutral, and anything else a
-// success. Config.Classify is only asked about errors.
+// success. Config.Classify is only asked about errors. A request whose own body
+// could not be read is neutral.
 //
 // The Cause of an OpenError, if it was a status, reads "status 503 Service
 // Unavailable" and has the methods StatusCode() int and RetryAfter()
@@ -62,17 +65,60 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer permit.Done(Failure) // a panic, or the end of the goroutine
 
-	resp, err := t.base.RoundTrip(req)
+	body, sent := watch(req)
+	resp, err := t.base.RoundTrip(sent)
 	if err == nil && resp == nil {
 		err = fmt.Errorf("breaker: RoundTripper %T returned neither a response nor an error", t.base)
 	}
 	if err != nil {
+		if body.failed() {
+			permit.Done(Neutral)
+		}
 		permit.DoneErr(ctx, err)
 		return resp, err
 	}
 	permit.done(responseOutcome(resp))
+	if resp.Request == sent {
+		resp.Request = req
+	}
 	return resp, nil
 }
+
+// A watchedBody is the body of a request, and knows whether reading it has failed:
+// then it is not the server's fault that the request has.
+type watchedBody struct {
+	io.ReadCloser
+	closed, broken atomic.Bool
+}
+
+// watch returns a request whose body is watched, or the same if there is no need: a
+// body that can be had again is in memory, and net/http sends one that it knows to
+// be there together with the header.
+func watch(req *http.Request) (*watchedBody, *http.Request) {
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+		return nil, req
+	}
+	body := &watchedBody{ReadCloser: req.Body}
+	sent := *req
+	sent.Body = body
+	return body, &sent
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && !b.closed.Load() {
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// Close is called, during a Read too, when the server does not want the rest.
+func (b *watchedBody) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
+}
+
+func (b *watchedBody) failed() bool { return b != nil && b.broken.Load() }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] looks for.
 func (t *transport) CloseIdleConnections() {

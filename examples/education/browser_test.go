@@ -222,6 +222,19 @@ func TestTheSearchServiceIsDownInABrowser(t *testing.T) {
 	b.do(t, chromedp.EmulateViewport(1000, 900))
 	b.shoot(t, "away")
 	down.Store(false)
-	b.do(t, chromedp.Poll[chromedp.Void](`document.querySelector(".contents")?.textContent.includes("Leaves") && !!document.querySelector(".breaker.closed:nth-of-type(2)")`,
-		chromedp.WithPollingTimeout(20*time.Second)))
+	shows := func(title string) {
+		t.Helper()
+		b.do(t, chromedp.Poll[chromedp.Void](`document.querySelector(".contents")?.textContent.includes("`+title+`") && !!document.querySelector(".breaker.closed:nth-of-type(2)")`,
+			chromedp.WithPollingTimeout(20*time.Second)))
+	}
+	shows("Leaves")
+
+	// A page that has its list keeps it, and learns later what it has missed.
+	down.Store(true)
+	_, err = s.Intake.Upload(t.Context(), "fall.md", strings.NewReader("# Falling leaves"))
+	assert.NoError(t, err)
+	b.do(t, chromedp.WaitVisible(chromedp.CSS(`.breaker.open`)))
+	assert.Contains(t, b.text(t, ".contents"), "Leaves")
+	down.Store(false)
+	shows("Falling leaves")
 }

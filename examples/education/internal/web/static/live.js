@@ -9,20 +9,23 @@ let running = false, again = false;
 async function refresh() {
   if (running) { again = true; return; }
   running = true;
+  let away = false;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    away = answer.status === 503; // a service is down, and the list of before better than none
     if (answer.ok) {
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.querySelector("[data-live]");
       const reading = part.contains(document.activeElement) || part.querySelector("details[open], audio") || String(getSelection());
       if (fresh && !reading && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
-      document.querySelector(".services").replaceWith(page.querySelector(".services"));
     }
+    const services = page.querySelector(".services");
+    if (services) document.querySelector(".services").replaceWith(services);
   } catch {
     // The server is away. The event source says when it is back.
   }
   running = false;
-  if (again || unsettled()) later(again ? 300 : 1000);
+  if (again || away || unsettled()) later(again ? 300 : 1000);
   again = false;
 }
 

@@ -35,7 +35,7 @@ type readings struct {
 	mu       sync.Mutex
 	known    map[Reference]*reading
 	underWay int
-	kept     []Reference // those of known that are done with nobody who waits, and some that were fetched; the oldest first
+	kept     []Reference // those of known that are done, and that nobody waited for; the oldest first
 }
 
 type reading struct {
@@ -106,8 +106,13 @@ func (r *readings) leave(reference Reference, one *reading, fetched bool) {
 		return
 	}
 	if r.known[reference] == one {
-		delete(r.known, reference)
+		r.forget(reference)
 	}
+}
+
+func (r *readings) forget(reference Reference) {
+	delete(r.known, reference)
+	r.kept = slices.DeleteFunc(r.kept, func(kept Reference) bool { return kept == reference })
 }
 
 // keep keeps a result that is there and that nobody waits for, in place of the
@@ -122,12 +127,13 @@ func (r *readings) keep(reference Reference, one *reading) {
 		return
 	}
 	if one.err != nil && !errors.Is(one.err, extract.ErrRejected) {
-		delete(r.known, reference) // trying again may help
+		r.forget(reference) // trying again may help
 		return
 	}
-	r.kept = append(slices.DeleteFunc(r.kept, func(old Reference) bool { return old == reference || r.known[old] == nil }), reference)
-	if len(r.kept) > maxKept {
-		delete(r.known, r.kept[0])
-		r.kept = r.kept[1:]
+	if slices.Contains(r.kept, reference) {
+		return
+	}
+	if r.kept = append(r.kept, reference); len(r.kept) > maxKept {
+		r.forget(r.kept[0])
 	}
 }

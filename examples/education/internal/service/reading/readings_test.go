@@ -135,3 +135,37 @@ func TestReadingsAreBounded(t *testing.T) {
 		assert.Equal(t, reads.Load(), before+1, "one that is forgotten")
 	})
 }
+
+// What was kept and fetched is forgotten: it must not take the place of one that is
+// being read.
+func TestWhatIsReadAgainIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long, reads := named(-1), 0
+		read := reading.NewReadings(func(reference reading.Reference) (extract.Document, error) {
+			if reference != long {
+				time.Sleep(2 * time.Second)
+				return extract.Document{}, nil
+			}
+			reads++
+			time.Sleep(time.Hour)
+			return extract.Document{}, nil
+		})
+		inVain := func(reference reading.Reference) {
+			t.Helper()
+			_, err := read(within(t, time.Second), reference)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		inVain(long)
+		time.Sleep(time.Hour)
+		_, err := read(t.Context(), long)
+		assert.NoError(t, err)
+		inVain(long)
+		for i := range reading.MaxKept {
+			inVain(named(i))
+			time.Sleep(2 * time.Second)
+		}
+		_, err = read(t.Context(), long)
+		assert.NoError(t, err)
+		assert.Equal(t, reads, 2)
+	})
+}

@@ -396,7 +396,7 @@ func TestFlags(t *testing.T) {
 		"no policy":      {[]string{"-once", "-policy", "nowhere.yaml"}, 1, "-policy: open nowhere.yaml"},
 		"policy":         {[]string{"-once", "-policy", policyFile(t, "service_timeouts:\n  service_to_service: soon")}, 1, ": line 2, column 23: "},
 		"policy's key":   {[]string{"-once", "-policy", policyFile(t, "retries:\n  max: 3")}, 1, ": line 1, column 1: "},
-		"policy's sense": {[]string{"-once", "-policy", policyFile(t, "retry_configuration:\n  base_delay: 1m\n  max_delay: 1m")}, 1, "-policy: calls to the processing service: policy: Config.Retry"},
+		"policy's sense": {[]string{"-once", "-policy", policyFile(t, "retry_configuration:\n  base_delay: 1m\n  max_delay: 1m")}, 1, `-policy: policy: settings for "processing", service to service: policy: Config.Retry`},
 		"data is a file": {[]string{"-once", "-data", os.Args[0]}, 1, "-data: "},
 	} {
 		t.Run(name, func(t *testing.T) {

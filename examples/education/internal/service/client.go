@@ -32,9 +32,9 @@ type Client struct {
 // settings.
 func NewClient(c Config) (*Client, error) {
 	logger := c.Logger.With("service", c.Name)
-	p, b, err := c.policy(logger)
+	p, err := c.policy(logger)
 	if err != nil {
-		return nil, fmt.Errorf("calls to the %s service: %w", c.Name, err)
+		return nil, err
 	}
 	connections := &http.Transport{
 		// There is one host, and no proxy on the way to it.
@@ -42,7 +42,7 @@ func NewClient(c Config) (*Client, error) {
 		IdleConnTimeout:     30 * time.Second,
 	}
 	return &Client{
-		name: c.Name, url: c.URL, breaker: b,
+		name: c.Name, url: c.URL, breaker: p.Breaker(),
 		http: &http.Client{
 			Transport:     policy.Transport(p, connections),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -295,5 +295,5 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		Name: "search", Hop: retry.GatewayToService, Logger: slog.New(slog.DiscardHandler),
 		Calls: policy.Settings{Retry: retry.Config{BaseDelay: time.Minute}},
 	})
-	assert.Contains(t, fmt.Sprint(err), "calls to the search service: policy: ")
+	assert.Contains(t, fmt.Sprint(err), `policy: settings for "search", gateway to service: `)
 }

@@ -13,10 +13,6 @@ import (
 	"github.com/parlance-go/parlance/retry"
 )
 
-// attemptShare is the part of a call's time that one attempt of a search has: time
-// for three, and the delays between them.
-const attemptShare = 0.3
-
 // serve gives each service a port, and makes the clients by which the rest of the
 // system calls it. In a larger system each would be a program of its own, and only
 // the addresses would be other ones.
@@ -24,16 +20,21 @@ func (s *System) serve(ctx context.Context, o Options) error {
 	// What was kept has passed MaxSize.
 	reader := reading.New(s.Blobs, extract.Limits{Bytes: math.MaxInt64 - 1}, o.Logger)
 	client, err := s.connect(ctx, o, reader.Handler(), service.Config{
-		Name: reading.Name, Hop: retry.ServiceToService,
+		Name: reading.Name, Hop: retry.ServiceToService, Calls: o.Calls,
 	})
 	if err != nil {
 		return err
 	}
 	s.processing = reading.Client{Client: client}
 
-	// Somebody waits in front of a page.
+	// Somebody waits in front of a page: there is time for three attempts, and the
+	// delays between them.
+	calls := o.Calls
+	if calls.AttemptTimeout == 0 {
+		calls.AttemptTimeout = calls.Timeouts.For(retry.GatewayToService) * 3 / 10
+	}
 	client, err = s.connect(ctx, o, search.New(s.Queries, o.Logger).Handler(), service.Config{
-		Name: search.Name, Hop: retry.GatewayToService, AttemptShare: attemptShare,
+		Name: search.Name, Hop: retry.GatewayToService, Calls: calls,
 	})
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func (s *System) connect(ctx context.Context, o Options, handler http.Handler, c
 		return nil, err
 	}
 	s.servers = append(s.servers, server)
-	c.URL, c.Calls, c.Logger = server.URL(), o.Calls, o.Logger
+	c.URL, c.Logger = server.URL(), o.Logger
 	client, err := service.NewClient(c)
 	if err != nil {
 		return nil, fmt.Errorf("-policy: %w", err)

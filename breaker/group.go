@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"weak"
 )
 
 const (
@@ -32,8 +33,8 @@ type GroupConfig struct {
 	// Defaults to 10,000.
 	MaxBreakers int
 
-	// IdleTimeout is how long a closed breaker stays without being used; it is
-	// gone before twice that time is over, if other keys come meanwhile.
+	// IdleTimeout is how long a closed breaker stays without being used. It is gone
+	// when twice that time is over.
 	// Defaults to 10 min.
 	IdleTimeout time.Duration
 }
@@ -45,14 +46,14 @@ type GroupConfig struct {
 // a key the mode it shall keep with [GroupConfig.Configure].
 type Group struct {
 	config GroupConfig
-	base   time.Time
 
 	// entries finds the *entry of a key without a lock. It changes under mu.
 	entries sync.Map
 
 	mu    sync.Mutex // never held while Configure runs
 	queue queue
-	swept time.Duration // since base
+	// sweeping tells that a timer will call sweep: as long as there are breakers.
+	sweeping bool
 }
 
 // NewGroup returns a group without breakers. The error names the field that is
@@ -73,7 +74,7 @@ func NewGroup(c GroupConfig) (*Group, error) {
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = defaultIdleTimeout
 	}
-	return &Group{config: c, base: time.Now()}, nil
+	return &Group{config: c}, nil
 }
 
 // For returns the breaker of a key, and makes it if there is none. Callers should
@@ -91,6 +92,7 @@ func (g *Group) For(key string) *Breaker {
 	g.makeRoom()
 	g.queue.add(made)
 	g.entries.Store(made.key, made)
+	g.sweepLater()
 	return made.breaker
 }
 
@@ -130,14 +132,35 @@ func (g *Group) build(key string) *entry {
 	return &entry{key: key, breaker: b}
 }
 
-// makeRoom drops what is idle, if it is time for that, and one entry more if the
-// group is still full.
+// makeRoom drops an entry if the group is full.
 func (g *Group) makeRoom() {
-	if now := time.Since(g.base); now-g.swept >= g.config.IdleTimeout {
-		g.swept = now
-		g.queue.sweep(func(e *entry) { g.entries.Delete(e.key) })
-	}
 	if g.queue.len() >= g.config.MaxBreakers {
 		g.entries.Delete(g.queue.evict().key)
+	}
+}
+
+// sweepLater has sweep called when IdleTimeout is over, unless it will be. The timer
+// does not keep a group that nobody has any more. Mu is held.
+func (g *Group) sweepLater() {
+	if g.sweeping {
+		return
+	}
+	g.sweeping = true
+	group := weak.Make(g)
+	time.AfterFunc(g.config.IdleTimeout, func() {
+		if g := group.Value(); g != nil {
+			g.sweep()
+		}
+	})
+}
+
+// sweep drops what is idle.
+func (g *Group) sweep() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.queue.sweep(func(e *entry) { g.entries.Delete(e.key) })
+	g.sweeping = false
+	if g.queue.len() > 0 {
+		g.sweepLater()
 	}
 }

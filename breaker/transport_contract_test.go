@@ -59,6 +59,23 @@ func TestRejectedRequestIsClosed(t *testing.T) {
 	}
 }
 
+// TestRequestWithoutAStreamIsPassedOn: there is nothing to watch.
+func TestRequestWithoutAStreamIsPassedOn(t *testing.T) {
+	for name, req := range map[string]*http.Request{
+		"no body":        newRequest(t, t.Context(), nil),
+		"an empty body":  newRequest(t, t.Context(), http.NoBody),
+		"body in memory": newRequest(t, t.Context(), strings.NewReader("content")),
+	} {
+		rt := breaker.Transport(newBreaker(t, breaker.Config{}), tripper(func(got *http.Request) (*http.Response, error) {
+			assert.True(t, got == req, name)
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}))
+		resp, err := rt.RoundTrip(req)
+		assert.NoError(t, err)
+		resp.Body.Close()
+	}
+}
+
 // TestRequestAndResponseAreUntouched: base gets what the caller gave, and the
 // caller what base gave.
 func TestRequestAndResponseAreUntouched(t *testing.T) {
@@ -70,7 +87,9 @@ func TestRequestAndResponseAreUntouched(t *testing.T) {
 		want := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {"1"}}, Body: answer}
 		beforeAnswer := *want
 		rt := breaker.Transport(newBreaker(t, breaker.Config{}), tripper(func(got *http.Request) (*http.Response, error) {
-			assert.True(t, got == req, "the same request")
+			sent := *got
+			sent.Body = req.Body // which is watched
+			assert.Equal(t, sent, before)
 			return want, nil
 		}))
 		got, err := rt.RoundTrip(req)

@@ -68,7 +68,7 @@ func TestRequestWithoutAStreamIsPassedOn(t *testing.T) {
 	} {
 		rt := breaker.Transport(newBreaker(t, breaker.Config{}), tripper(func(got *http.Request) (*http.Response, error) {
 			assert.True(t, got == req, name)
-			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 		}))
 		resp, err := rt.RoundTrip(req)
 		assert.NoError(t, err)

@@ -8,7 +8,8 @@ import (
 )
 
 // Do calls fn under the policy and returns what its last attempt returned. A nil
-// *Policy just calls. Do panics if fn is nil.
+// *Policy just calls. Do panics if fn is nil. For a call without a result T is
+// struct{}.
 //
 // Errors of the parts are found with errors.Is and errors.As: [*retry.Error],
 // [*breaker.OpenError], [ErrFull], [*LimitError], [*retry.TimeoutError]. The last

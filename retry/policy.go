@@ -47,10 +47,17 @@ func (p *Policy) Config() Config { return p.orDefault().config }
 // last attempt returned. Attempts follow each other in this goroutine, unless the
 // policy hedges. A panic of fn, or the end of its goroutine, passes through.
 //
+// For a call without a result T is struct{}:
+//
+//	_, err := retry.Do(ctx, p, func(ctx context.Context) (struct{}, error) {
+//		return struct{}{}, mails.Send(ctx, mail)
+//	})
+//
 // The context of an attempt ends with the attempt when there is an AttemptTimeout
 // or a Hedge, and with Do when there is a Timeout.
 //
-// The error is an [*Error], or, if the first attempt failed in a way that is not
+// The error is an [*Error], in which errors.Is and errors.As find the error of the
+// last attempt, and [Error.Causes] has all; or, if the first attempt failed in a way that is not
 // retried, the error of fn without the marks of [Permanent] and [After]. If ctx
 // has ended already, fn is not called. Do panics if fn is nil.
 func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error)) (T, error) {

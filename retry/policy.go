@@ -57,9 +57,10 @@ func (p *Policy) Config() Config { return p.orDefault().config }
 // or a Hedge, and with Do when there is a Timeout.
 //
 // The error is an [*Error], in which errors.Is and errors.As find the error of the
-// last attempt, and [Error.Causes] has all; or, if the first attempt failed in a way that is not
-// retried, the error of fn without the marks of [Permanent] and [After]. If ctx
-// has ended already, fn is not called. Do panics if fn is nil.
+// last attempt, while its field Causes has those of all; or, if the first attempt
+// failed in a way that is not retried, the error of fn without the marks of
+// [Permanent] and [After]. If ctx has ended already, fn is not called. Do panics if
+// fn is nil.
 func Do[T any](ctx context.Context, p *Policy, fn func(context.Context) (T, error)) (T, error) {
 	if fn == nil {
 		panic("retry: Do was given a nil function")

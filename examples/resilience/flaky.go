@@ -21,7 +21,7 @@ type flaky struct {
 	serving sync.WaitGroup
 
 	mu       sync.Mutex
-	requests int             // since reset
+	requests int             // since will
 	left     []time.Duration // what each of them said that its client still had
 	answers  []answer        // the coming ones; the last one stays
 }
@@ -40,7 +40,7 @@ func startFlaky(ctx context.Context) (*flaky, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &flaky{url: "http://" + listener.Addr().String()}
+	f := &flaky{url: "http://" + listener.Addr().String(), answers: []answer{ok}}
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 5 * time.Second}
 	f.serving.Go(func() {
 		if err := f.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -54,8 +54,6 @@ func (f *flaky) stop() {
 	_ = f.server.Close()
 	f.serving.Wait()
 }
-
-func (f *flaky) reset() { f.will(ok) }
 
 // will sets the coming answers, and counts requests anew.
 func (f *flaky) will(answers ...answer) {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/parlance-go/parlance/breaker"
+	"github.com/parlance-go/parlance/retry"
 )
 
 func main() {
@@ -48,7 +49,6 @@ func run(ctx context.Context, out io.Writer) error {
 	defer server.stop()
 	for _, s := range stories {
 		fmt.Fprintf(out, "\n%s\n", s.title)
-		server.reset()
 		if err := s.tell(ctx, indented{out}, server); err != nil {
 			return fmt.Errorf("%s: %w", s.title, err)
 		}
@@ -56,19 +56,28 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// get fetches a path and returns its status and body as one line.
+// get fetches a URL and returns the status and the body as one line.
 func get(ctx context.Context, client *http.Client, url string) (string, error) {
-	return send(ctx, client, http.MethodGet, url, nil)
-}
-
-func send(ctx context.Context, client *http.Client, method, url string, header http.Header) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader("{}"))
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return "", err
 	}
-	if header != nil {
-		request.Header = header
+	return send(client, request)
+}
+
+// post is get for a POST, with an idempotency key if it is not empty.
+func post(ctx context.Context, client *http.Client, url, key string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		return "", err
 	}
+	if key != "" {
+		request.Header.Set(retry.IdempotencyKey, key)
+	}
+	return send(client, request)
+}
+
+func send(client *http.Client, request *http.Request) (string, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return "", err

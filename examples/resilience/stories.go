@@ -45,14 +45,14 @@ func patient(ctx context.Context, out io.Writer, server *flaky) error {
 func idempotent(ctx context.Context, out io.Writer, server *flaky) error {
 	client := &http.Client{Transport: retry.Transport(nil, nil)}
 	server.will(unavailable, ok)
-	without, err := send(ctx, client, http.MethodPost, server.url, nil)
+	without, err := post(ctx, client, server.url, "")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "without a key:", without)
 
 	server.will(unavailable, ok)
-	with, err := send(ctx, client, http.MethodPost, server.url, http.Header{retry.IdempotencyKey: {"order-42"}})
+	with, err := post(ctx, client, server.url, "order-42")
 	fmt.Fprintln(out, "with a key:", with)
 	return err
 }

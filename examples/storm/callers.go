@@ -43,11 +43,11 @@ func guarded() (caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	next, err := breaker.New(breaker.Config{ResetTimeout: 500 * time.Millisecond, MaxResetTimeout: time.Second})
+	b, err := breaker.New(breaker.Config{ResetTimeout: 500 * time.Millisecond, MaxResetTimeout: time.Second})
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.New(policy.Config{Timeout: 2 * time.Second, Retry: retries, Breaker: next})
+	p, err := policy.New(policy.Config{Timeout: 2 * time.Second, Retry: retries, Breaker: b})
 	if err != nil {
 		return nil, err
 	}

@@ -35,9 +35,6 @@ type RefusedError struct{ Reason string }
 
 func (e *RefusedError) Error() string { return "service: refused: " + e.Reason }
 
-// Retryable returns false.
-func (*RefusedError) Retryable() bool { return false }
-
 // An UnavailableError says that a service gave no answer that is of use: it is
 // down or too slow, or something is wrong with it. That says nothing about what it
 // was asked.

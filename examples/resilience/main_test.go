@@ -19,7 +19,7 @@ func TestStories(t *testing.T) {
 		"the second attempt had less than the first: true",
 		"200 request 2 was faster than the first",
 		"50 calls, of up to 3 attempts each, were 60 requests",
-		"of 10 calls 2 were answered, 8 turned away",
+		"two calls are under way; of eight more 8 are turned away",
 		"20 calls: 5 requests, 15 rejected",
 		"from open to half-open",
 		"from half-open to closed\n    200 request 1",

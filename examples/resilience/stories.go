@@ -133,7 +133,7 @@ func thrifty(ctx context.Context, out io.Writer, server *flaky) error {
 }
 
 func bounded(ctx context.Context, out io.Writer, server *flaky) error {
-	server.will(answer{status: http.StatusOK, after: 300 * time.Millisecond})
+	server.will(answer{status: http.StatusOK, after: time.Second})
 	bulkhead, err := policy.NewBulkhead(policy.BulkheadConfig{Name: "slow", MaxConcurrent: 2})
 	if err != nil {
 		return err
@@ -143,22 +143,23 @@ func bounded(ctx context.Context, out io.Writer, server *flaky) error {
 		return err
 	}
 	client := p.Client("slow")
-	results := make([]error, 10)
+	results := make([]error, 2)
 	var group sync.WaitGroup
 	for i := range results {
 		group.Go(func() { _, results[i] = get(ctx, client, server.url) })
 	}
-	group.Wait()
+	for bulkhead.InFlight() < 2 {
+		time.Sleep(time.Millisecond)
+	}
 	full := 0
-	for _, err := range results {
-		if errors.Is(err, policy.ErrFull) {
+	for range 8 {
+		if _, err := get(ctx, client, server.url); errors.Is(err, policy.ErrFull) {
 			full++
-		} else if err != nil {
-			return err
 		}
 	}
-	fmt.Fprintf(out, "of %d calls %d were answered, %d turned away\n", len(results), len(results)-full, full)
-	return nil
+	group.Wait()
+	fmt.Fprintf(out, "two calls are under way; of eight more %d are turned away\n", full)
+	return errors.Join(results...)
 }
 
 func broken(ctx context.Context, out io.Writer, server *flaky) error {

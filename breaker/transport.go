@@ -77,11 +77,24 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		permit.DoneErr(ctx, err)
 		return resp, err
 	}
-	permit.done(responseOutcome(resp))
 	if resp.Request == sent {
 		resp.Request = req
 	}
+	permit.answered(resp)
 	return resp, nil
+}
+
+// answered reports a response, and closes it if a hook panics: nobody else has it
+// then.
+func (p *Permit) answered(resp *http.Response) {
+	told := false
+	defer func() {
+		if !told && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	p.done(responseOutcome(resp))
+	told = true
 }
 
 // A watchedBody is the body of a request, and knows whether reading it has failed:

@@ -147,6 +147,34 @@ func TestRoundTripperThatDoesNotReturn(t *testing.T) {
 	}
 }
 
+// TestResponseIsNotLostInAHook: when the hook panics, nobody else can close it.
+func TestResponseIsNotLostInAHook(t *testing.T) {
+	for name, leave := range map[string]func(){
+		"that panics":             func() { panic("broken") },
+		"that ends its goroutine": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := &body{Reader: strings.NewReader("content")}
+			b := newBreaker(t, breaker.Config{
+				ConsecutiveFailures: 1,
+				Hooks:               breaker.Hooks{Transition: func(breaker.Transition) { leave() }},
+			})
+			rt := breaker.Transport(b, tripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: content}, nil
+			}))
+			done := make(chan any)
+			go func() {
+				defer func() { done <- recover() }()
+				_ = send(t, rt)
+				t.Error("the hook has returned")
+			}()
+			<-done
+			assert.Equal(t, content.closed, 1)
+			assert.Equal(t, b.State(), breaker.Open)
+		})
+	}
+}
+
 func TestRoundTripperThatReturnsNothing(t *testing.T) {
 	b := newBreaker(t, breaker.Config{})
 	err := send(t, breaker.Transport(b, tripper(func(*http.Request) (*http.Response, error) { return nil, nil }))) //nolint:nilnil // that is the fault

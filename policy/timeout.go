@@ -28,9 +28,14 @@ func (t *timeout) limit(ctx context.Context) (context.Context, context.CancelFun
 
 // explain returns err as the error of a call that had limited, which limit has made
 // of ctx. If ctx itself has ended there is more to say than that the timeout is
-// over, and those who see ctx say it. It must be called before limited is cancelled.
+// over, and those who see ctx say it. If limited is cancelled before, err stays as it
+// is.
 func (t *timeout) explain(ctx, limited context.Context, err error) error {
-	if err == nil || limited.Err() == nil || ctx.Err() != nil || errors.Is(err, &t.end) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, &t.end) {
+		return err
+	}
+	// A body that was closed, or could not be read, has ended limited before its time.
+	if context.Cause(limited) != error(&t.end) { //nolint:errorlint // this very cause: a nested call has others
 		return err
 	}
 	return &retry.TimeoutError{After: t.end.After, Err: err}

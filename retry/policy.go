@@ -114,22 +114,36 @@ func again[T any](
 	ctx context.Context, p *Policy, fn func(context.Context) (T, error), drop func(T), value T, err error,
 ) (T, error) {
 	c := call{policy: p}
+	returned := false
+	if drop != nil {
+		defer func() { // RetryIf, BackOff and hooks may panic while we have the value
+			if !returned {
+				drop(value)
+			}
+		}()
+	}
 	for {
 		delay, reason := c.next(ctx, err)
 		if reason != nil {
-			return value, c.giveUp(reason)
+			err = c.giveUp(reason)
+			returned = true
+			return value, err
 		}
 		if drop != nil {
-			drop(value)
+			dropped := value
 			value = *new(T)
+			drop(dropped)
 		}
 		if hook := p.config.Hooks.Retry; hook != nil {
 			hook(Retry{Attempt: c.attempts, Err: c.last, Delay: delay})
 		}
 		if !c.sleep(ctx, delay) {
-			return value, c.giveUp(ended(ctx))
+			err = c.giveUp(ended(ctx))
+			returned = true
+			return value, err
 		}
 		if value, err = attempt(ctx, p, fn, drop); err == nil {
+			returned = true
 			return value, nil
 		}
 	}

@@ -50,7 +50,12 @@ func discard(r *http.Response) {
 		return
 	}
 	if body, ok := r.Body.(*responseBody); ok && r.ContentLength <= maxDrain {
-		timer := time.AfterFunc(maxDrainTime, body.end) // a server may go silent
+		source := &closedOnce{ReadCloser: body.ReadCloser}
+		body.ReadCloser = source
+		timer := time.AfterFunc(maxDrainTime, func() { // a server may go silent
+			body.end()
+			_ = source.Close() // some bodies do not look at their context
+		})
 		_, _ = io.Copy(io.Discard, io.LimitReader(body, maxDrain+1))
 		timer.Stop()
 	}

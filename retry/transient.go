@@ -72,10 +72,17 @@ func Transient(err error) bool {
 		return true
 	})
 	walk(err, func(e *url.Error) bool { // by itself an EOF is just an end
-		transient = transient || errors.Is(e.Err, io.EOF)
+		transient = transient || errors.Is(e.Err, io.EOF) || closedIdle(e.Err)
 		return true
 	})
 	return transient
+}
+
+// closedIdle reports whether err is that of net/http for a connection that the
+// server closed when a request was about to use it. It has no name there. net/http
+// itself tries again what it thinks may come twice, but not a PUT or DELETE.
+func closedIdle(err error) bool {
+	return err != nil && err.Error() == "http: server closed idle connection"
 }
 
 // transientStatus judges the status in err, if it has one.

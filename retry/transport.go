@@ -161,7 +161,7 @@ func (s *sender) send(ctx, hedge context.Context) (*http.Response, error) {
 		err = errors.New("retry: the base of Transport returned neither a response nor an error")
 	}
 	if err != nil {
-		if err == io.EOF { //nolint:errorlint // as net/http reports a connection that was closed, and only so
+		if err == io.EOF || closedIdle(err) { //nolint:errorlint // as net/http reports a connection that was closed, and only so
 			err = fmt.Errorf("%w before a response: %w", io.ErrUnexpectedEOF, err)
 		}
 		err = s.policy.attemptError(ctx, attempt, err)

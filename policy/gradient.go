@@ -109,7 +109,9 @@ func newEstimate(g Gradient, maxConcurrent int) (*estimate, error) {
 	if g.Queue == 0 {
 		g.Queue = 4
 	}
-	return &estimate{Gradient: g, maxLimit: float64(maxConcurrent), value: float64(g.InitialLimit)}, nil
+	// Beyond that a float64 does not count by one, and at last is no int64.
+	most := min(float64(maxConcurrent), 1<<53)
+	return &estimate{Gradient: g, maxLimit: most, value: min(float64(g.InitialLimit), most)}, nil
 }
 
 // check returns which field is wrong. Comparisons are written so that NaN is.

@@ -117,6 +117,27 @@ func between(t *testing.T, what string, got, low, high float64) {
 	assert.True(t, got >= low && got <= high, "limit %s: %.1f, want %.0f to %.0f", what, got, low, high)
 }
 
+// A limit beyond what a float64 counts, or an int64 holds, is none, but not a
+// negative one.
+func TestGradientHasNoLimitTooLarge(t *testing.T) {
+	for name, g := range map[string]policy.Gradient{
+		"from the start": {InitialLimit: math.MaxInt},
+		"by its minimum": {InitialLimit: math.MaxInt, MinLimit: math.MaxInt},
+		"by growth":      {InitialLimit: 1, Queue: math.MaxInt, Smoothing: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := policy.NewBulkhead(policy.BulkheadConfig{MaxConcurrent: math.MaxInt, Adaptive: &g})
+			assert.NoError(t, err)
+			for range 100 {
+				place, err := b.Acquire(t.Context())
+				assert.NoError(t, err)
+				place.Done(breaker.Success)
+			}
+			assert.True(t, b.Limit() >= 1<<30, b.Limit())
+		})
+	}
+}
+
 func TestGradientFindsTheCapacityOfAServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBulkhead(t, policy.BulkheadConfig{MaxQueue: 1000, Adaptive: &policy.Gradient{MinLimit: 2}})

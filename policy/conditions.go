@@ -38,7 +38,7 @@ func parseCondition(text string) (condition, error) {
 		return connectionFailure, nil
 	}
 	for status := http.StatusBadRequest; status < 600; status++ {
-		if statusName(status) != name {
+		if name == "" || statusName(status) != name {
 			continue
 		}
 		if want := strconv.Itoa(status) + ")"; hasCode && code != want {
@@ -50,13 +50,10 @@ func parseCondition(text string) (condition, error) {
 		`or an HTTP status such as "service_unavailable (503)"`, shorten(text))
 }
 
-// statusName returns the name of a status as in "not_found", or "-" if it has none.
+// statusName returns the name of a status as in "not_found", or nothing if it has
+// none.
 func statusName(status int) string {
-	text := http.StatusText(status)
-	if text == "" {
-		return "-"
-	}
-	return strings.NewReplacer(" ", "_", "-", "_", "'", "").Replace(strings.ToLower(text))
+	return strings.NewReplacer(" ", "_", "-", "_", "'", "").Replace(strings.ToLower(http.StatusText(status)))
 }
 
 // conditions are what a file says about which errors to retry.

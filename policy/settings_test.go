@@ -257,6 +257,8 @@ func TestSettingsFileRefuses(t *testing.T) {
 		{"retry_configuration: {retry_conditions: network_timeout}", `line 1, column 41: retry_configuration.retry_conditions is "network_timeout", want a list of conditions`},
 		{"retry_configuration: {retry_conditions: []}", `line 1, column 41: retry_configuration.retry_conditions is an empty list: to retry nothing, set max_attempts to 1`},
 		{"retry_configuration:\n  retry_conditions:\n    - sunspots", `line 3, column 7: retry_configuration.retry_conditions has an entry that is "sunspots", want network_timeout, connection_failure, or an HTTP status such as "service_unavailable (503)"`},
+		{"retry_configuration:\n  retry_conditions:\n    - \"-\"", `line 3, column 7: retry_configuration.retry_conditions has an entry that is "-", want network_timeout, connection_failure, or an HTTP status such as "service_unavailable (503)"`},
+		{"retry_configuration:\n  retry_conditions:\n    - \"\"", `line 3, column 7: retry_configuration.retry_conditions has an entry that is "", want network_timeout, connection_failure, or an HTTP status such as "service_unavailable (503)"`},
 		{"retry_configuration:\n  retry_conditions:\n    - 503", `line 3, column 7: retry_configuration.retry_conditions has an entry that is 503, want a name such as "service_unavailable (503)"`},
 		{"retry_configuration:\n  retry_conditions:\n    - not_found (503)", `line 3, column 7: retry_configuration.retry_conditions has an entry that is "not_found (503)", want the name alone or "not_found (404)"`},
 		{"retry_configuration:\n  retry_conditions:\n    - network_timeout (504)", `line 3, column 7: retry_configuration.retry_conditions has an entry that is "network_timeout (504)", but network_timeout is no HTTP status and has no code`},

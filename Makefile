@@ -75,20 +75,23 @@ tidy: ## tidy every go.mod
 	done
 
 BENCH ?= .
+BENCHTIME ?= 1s
 COUNT ?= 1
 
 # Each count is a run of its own, so that contenders are compared within it.
 .PHONY: bench
 bench: export REQUIRE_BACKENDS = 1
-bench: ## run the benchmarks; BENCH=regexp COUNT=10, output for benchstat and ratios
+bench: ## run the benchmarks; BENCH=regexp COUNT=10 BENCHTIME=1s, output for benchstat and ratios
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs dirname | sort -u); \
 	for count in $$(seq $(COUNT)); do \
-	  go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 0 $$dirs; \
+	  go test -run '^$$' -bench '$(BENCH)' -benchtime '$(BENCHTIME)' -benchmem -timeout 0 $$dirs; \
 	done
 
+TO ?= floor
+
 .PHONY: ratios
-ratios: ## run the benchmarks and show each contender beside the floor; BENCH=regexp COUNT=10
-	@$(MAKE) --no-print-directory bench BENCH='$(BENCH)' COUNT=$(COUNT) | tee /dev/stderr | go run ./benchmarks/ratios
+ratios: ## run the benchmarks and show each contender beside the floor, or TO=peer,peer; BENCH=regexp COUNT=10
+	@$(MAKE) --no-print-directory bench BENCH='$(BENCH)' COUNT=$(COUNT) BENCHTIME=$(BENCHTIME) | tee /dev/stderr | go run ./benchmarks/ratios -to '$(TO)'
 
 .PHONY: benchstat
 benchstat: bin/benchstat ## compare benchmark runs; RUNS='old.txt new.txt'

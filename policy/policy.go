@@ -45,6 +45,7 @@ type Config struct {
 	// AttemptTimeout bounds each attempt, once it is let through. It must be less
 	// than Timeout, and should be more than the SlowCallThreshold of Breaker, or no
 	// call is slow. Set it here, not in Retry: the breaker has to see it.
+	// With less than 1 ms Transport sends nothing, as retry.DeadlineTransport says.
 	// Defaults to no bound.
 	AttemptTimeout time.Duration
 }

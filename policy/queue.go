@@ -22,7 +22,7 @@ func (p *Policy) breaker(key string) *breaker.Breaker {
 // that it would reject, and the failure is not lost behind the rejection.
 func (p *Policy) ready(then func(context.Context, time.Duration) error) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, delay time.Duration) error {
-		b, ok := ctx.Value(breakerKey{}).(*breaker.Breaker)
+		b, ok := ctx.Value(breakerKey{p.retry}).(*breaker.Breaker)
 		if !ok {
 			b = p.breaker(p.name)
 		}
@@ -49,8 +49,10 @@ func openAfter(b *breaker.Breaker, delay time.Duration) error {
 	return nil
 }
 
-// breakerKey is the key of a context's breaker, if that is not the one of Do.
-type breakerKey struct{}
+// breakerKey is the key of a context's breaker, if that is not the one of Do. It is
+// that of these retries only: with the same context another policy may be called, such
+// as for a token.
+type breakerKey struct{ retries *retry.Policy }
 
 // queue waits for the limit and for a place in the bulkhead, unless b would reject
 // the call as things are. Without a bulkhead the place is of no use.

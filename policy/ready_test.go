@@ -135,3 +135,27 @@ func TestResponseThatOpensTheBreakerIsReturned(t *testing.T) {
 		assert.ErrorIs(t, err, breaker.ErrOpen, name)
 	}
 }
+
+// What an http.Client does on the way, such as fetching a token, has a context of
+// the request and a policy of its own.
+func TestRetriesAskTheBreakerOfTheirOwnPolicy(t *testing.T) {
+	t.Parallel()
+	group, err := breaker.NewGroup(breaker.GroupConfig{})
+	assert.NoError(t, err)
+	own := newBreaker(t, breaker.Config{})
+	tokens := newPolicy(t, policy.Config{Retry: fastRetries(t), Breaker: own})
+	calls := 0
+	base := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		group.For(r.URL.Host).SetMode(breaker.ForcedOpen)
+		_, err := policy.Do(r.Context(), tokens, func(context.Context) (int, error) {
+			calls++
+			return 0, context.DeadlineExceeded
+		})
+		assert.ErrorIs(t, err, retry.ErrAttempts)
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+	})
+	response, err := get(t, client(newPolicy(t, policy.Config{Retry: fastRetries(t), Breaker: group}), base), "http://a/")
+	assert.NoError(t, err)
+	assert.NoError(t, response.Body.Close())
+	assert.True(t, calls > 1, "no other attempt")
+}

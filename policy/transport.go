@@ -46,7 +46,7 @@ func Transport(p *Policy, base http.RoundTripper) http.RoundTripper {
 	case p.timeout != nil:
 		next = &timeoutTransport{p.timeout, next}
 	}
-	t := &transport{next: next, base: base}
+	t := &transport{next: next, base: base, key: breakerKey{p.retry}}
 	if _, same := p.breakers.(*breaker.Breaker); !same && p.retry != nil {
 		t.breakers = p.breakers
 	}
@@ -59,13 +59,14 @@ type transport struct {
 	next, base http.RoundTripper
 	// breakers is nil if the retries find the breaker by themselves.
 	breakers breaker.Breakers
+	key      breakerKey
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	out := r
 	if t.breakers != nil && r.URL != nil {
 		b := t.breakers.For(r.URL.Host)
-		out = r.WithContext(context.WithValue(r.Context(), breakerKey{}, b))
+		out = r.WithContext(context.WithValue(r.Context(), t.key, b))
 	}
 	response, err := t.next.RoundTrip(out)
 	if response != nil {

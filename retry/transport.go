@@ -29,7 +29,8 @@ const otherIdempotencyKey = "X-Idempotency-Key"
 // Only a request that may come twice is retried: GET, HEAD, OPTIONS, TRACE, PUT and
 // DELETE, and any with an [IdempotencyKey] or X-Idempotency-Key, even an empty one;
 // others only if they were certainly not sent, which is known when the look-up of
-// the host or the dialling has failed. Only a request that may come twice is hedged.
+// the host or the dialling has failed. Only a request that may come twice is hedged,
+// and none with a Trailer, which its body may set while it is read.
 //
 // A body is replayed by GetBody. Without that, and if the request may come twice,
 // the body is read before the request is sent, and kept up to [MaxBufferedBody]. A
@@ -97,7 +98,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	s := sender{transport: t, policy: t.plain, request: r, body: body, repeatable: repeatable}
-	if repeatable && body.replays() && t.hedging.config.Hedge != nil {
+	if repeatable && body.replays() && t.hedging.config.Hedge != nil && len(r.Trailer) == 0 {
 		s.policy = t.hedging
 		// The caller may use the request again while a slower attempt still does.
 		s.request = r.Clone(ctx)

@@ -22,7 +22,7 @@
 // An attempt with a limit or a bulkhead asks the breaker twice: before it queues, to
 // be rejected at once, and after, because the breaker may have opened meanwhile. So
 // the breaker measures the call and never the queue, and nobody waits for a call that
-// will not be made.
+// will not be made: an attempt that opens the breaker is the last one.
 //
 // An open breaker, a full bulkhead and an exhausted limit are not retried.
 package policy

@@ -21,6 +21,10 @@ import (
 // the breaker and an adaptive limit decide by the header. A response with status 101
 // ends the call: the connection is the caller's.
 //
+// So a body must be closed, as always: a timeout makes reading it fail, but only
+// reading or closing it gives the place back. Where reading the body of the request
+// itself blocks, net/http waits for it, and so does the policy.
+//
 // To http.Client a redirect is another request, with a timeout and attempts of its
 // own. A request that is not sent has its body closed. The errors are those of [Do];
 // [http.Client] wraps them in a [*net/url.Error].

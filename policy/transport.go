@@ -98,7 +98,7 @@ func (t *attemptTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	p, ctx := t.policy, r.Context()
 	b := p.breaker(r.URL.Host)
 	place, err := p.queue(ctx, b)
-	if err == nil && tooLate(ctx) {
+	if err == nil && p.tooLate(ctx) {
 		err = fmt.Errorf("policy: request not sent: its time is over: %w", context.DeadlineExceeded)
 		place.Done(breaker.Neutral)
 	}
@@ -151,9 +151,12 @@ func (p *Place) learn(o breaker.Outcome) {
 	b.admit()
 }
 
-// tooLate reports whether a DeadlineTransport would not send the request. The
+// tooLate reports whether the DeadlineTransport would not send the request. The
 // breaker must not learn of that: the other side has no part in it.
-func tooLate(ctx context.Context) bool {
+func (p *Policy) tooLate(ctx context.Context) bool {
+	if p.attemptTimeout != nil && p.attemptTimeout.end.After < time.Millisecond {
+		return true
+	}
 	deadline, ok := ctx.Deadline()
 	return ok && time.Until(deadline) < time.Millisecond
 }

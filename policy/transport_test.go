@@ -446,6 +446,22 @@ func (c *closing) Close() error {
 	return nil
 }
 
+// The other side has no part in it when an attempt has too little time to be sent.
+func TestTooShortAnAttemptIsNoFailureOfTheServer(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(t, breaker.Config{ConsecutiveFailures: 1})
+	p := newPolicy(t, policy.Config{AttemptTimeout: 900 * time.Microsecond, Breaker: b})
+	transport := policy.Transport(p, roundTripFunc(func(*http.Request) (*http.Response, error) {
+		t.Error("sent")
+		return nil, errDown
+	}))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://server", http.NoBody)
+	assert.NoError(t, err)
+	_, err = transport.RoundTrip(r) //nolint:bodyclose // there is no response
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, b.State(), breaker.Closed)
+}
+
 func TestBodyOfARequestThatIsNotSentIsClosed(t *testing.T) {
 	t.Parallel()
 	late, cancel := context.WithTimeout(t.Context(), 900*time.Microsecond)

@@ -15,11 +15,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/parlance-go/parlance/examples/education/internal/testlog"
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/internal/testenv"
 )
@@ -124,13 +124,13 @@ func TestPostgres(t *testing.T) {
 type program struct {
 	cmd    *exec.Cmd
 	url    string
-	stderr *lockedBuffer
+	stderr *testlog.Log
 	exited chan error
 }
 
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: command(t, append([]string{"-addr", "127.0.0.1:0"}, args...)...), stderr: new(lockedBuffer), exited: make(chan error, 1)}
+	p := &program{cmd: command(t, append([]string{"-addr", "127.0.0.1:0"}, args...)...), stderr: new(testlog.Log), exited: make(chan error, 1)}
 	stdout, err := p.cmd.StdoutPipe()
 	assert.NoError(t, err)
 	p.cmd.Stderr = p.stderr
@@ -355,7 +355,7 @@ func TestStoppedWhileImporting(t *testing.T) {
 	t.Parallel()
 	dir, data := documents(t, 60), t.TempDir()
 	cmd := command(t, "-once", "-import", dir, "-data", data)
-	var stderr lockedBuffer
+	var stderr testlog.Log
 	cmd.Stderr = &stderr
 	assert.NoError(t, cmd.Start())
 	for {
@@ -416,22 +416,4 @@ func policyFile(t *testing.T, text string) string {
 	path := filepath.Join(t.TempDir(), "bad.yaml")
 	assert.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
-}
-
-// lockedBuffer is written by the program and read by the test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

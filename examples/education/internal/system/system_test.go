@@ -17,6 +17,7 @@ import (
 	"github.com/parlance-go/parlance/examples/education/internal/service"
 	"github.com/parlance-go/parlance/examples/education/internal/service/reading"
 	"github.com/parlance-go/parlance/examples/education/internal/system"
+	"github.com/parlance-go/parlance/examples/education/internal/testlog"
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/policy"
 	"github.com/parlance-go/parlance/retry"
@@ -27,12 +28,12 @@ type fixture struct {
 	*system.System
 
 	stop func() error
-	log  *lockedBuilder
+	log  *testlog.Log
 }
 
 func open(t *testing.T, around func(service string, handler http.Handler) http.Handler) fixture {
 	t.Helper()
-	log := new(lockedBuilder)
+	log := new(testlog.Log)
 	s, err := system.Open(t.Context(), system.Options{
 		Data: t.TempDir(), MaxSize: 1 << 20, Around: around, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Calls: policy.Settings{
@@ -233,22 +234,4 @@ func TestACallEndsBeforeTheServices(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, func() { close(goOn) }) // time for stop to go wrong
 	assert.NoError(t, f.stop())
 	assert.Equal(t, f.types(t, id), published)
-}
-
-// lockedBuilder is written by the system and read by the test.
-type lockedBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuilder) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuilder) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

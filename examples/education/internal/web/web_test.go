@@ -15,7 +15,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/parlance-go/parlance/eventstore"
 	"github.com/parlance-go/parlance/examples/education/internal/readmodel"
 	"github.com/parlance-go/parlance/examples/education/internal/system"
+	"github.com/parlance-go/parlance/examples/education/internal/testlog"
 	"github.com/parlance-go/parlance/examples/education/internal/web"
 	"github.com/parlance-go/parlance/internal/assert"
 	"github.com/parlance-go/parlance/policy"
@@ -37,7 +37,7 @@ type site struct {
 	*httptest.Server
 
 	system *system.System
-	log    *lockedBuilder
+	log    *testlog.Log
 }
 
 func newSite(t *testing.T) *site {
@@ -48,7 +48,7 @@ func newSite(t *testing.T) *site {
 // newSiteAround is newSite with other handlers for the services.
 func newSiteAround(t *testing.T, around func(service string, handler http.Handler) http.Handler) *site {
 	t.Helper()
-	log := new(lockedBuilder)
+	log := new(testlog.Log)
 	s, err := system.Open(t.Context(), system.Options{
 		Data: t.TempDir(), MaxSize: maxSize, Around: around, Logger: slog.New(slog.DiscardHandler),
 		Calls: policy.Settings{
@@ -407,22 +407,4 @@ func TestPagesOfTheList(t *testing.T) {
 	second := s.get(t, "/?q=common&type=text/plain&page=2")
 	assert.Contains(t, second, "21–21 of 21")
 	assert.False(t, strings.Contains(second, "Next"))
-}
-
-// lockedBuilder is written by the site and read by the test.
-type lockedBuilder struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuilder) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuilder) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -148,8 +148,11 @@ func bounded(ctx context.Context, out io.Writer, server *flaky) error {
 	for i := range results {
 		group.Go(func() { _, results[i] = get(ctx, client, server.url) })
 	}
-	for bulkhead.InFlight() < 2 {
-		time.Sleep(time.Millisecond)
+	for begin := time.Now(); bulkhead.InFlight() < 2; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 10*time.Second {
+			group.Wait()
+			return errors.Join(append(results, errors.New("two calls are not under way"))...)
+		}
 	}
 	full := 0
 	for range 8 {

@@ -12,6 +12,9 @@ import (
 const (
 	defaultMaxBreakers = 10_000
 	defaultIdleTimeout = 10 * time.Minute
+	// leastIdle is how often a group sweeps at most, so that a wrong unit in the
+	// Config does not keep a processor busy.
+	leastIdle = time.Millisecond
 )
 
 // GroupConfig says how a [Group] makes and keeps its breakers.
@@ -34,7 +37,7 @@ type GroupConfig struct {
 	MaxBreakers int
 
 	// IdleTimeout is how long a closed breaker stays without being used. It is gone
-	// when twice that time is over.
+	// when twice that time is over, give or take a millisecond.
 	// Defaults to 10 min.
 	IdleTimeout time.Duration
 }
@@ -147,7 +150,7 @@ func (g *Group) sweepLater() {
 	}
 	g.sweeping = true
 	group := weak.Make(g)
-	time.AfterFunc(g.config.IdleTimeout, func() {
+	time.AfterFunc(max(g.config.IdleTimeout, leastIdle), func() {
 		if g := group.Value(); g != nil {
 			g.sweep()
 		}

@@ -73,8 +73,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		if body.failed() {
 			permit.Done(Neutral)
+		} else {
+			permit.DoneErr(ctx, err)
 		}
-		permit.DoneErr(ctx, err)
 		return resp, err
 	}
 	if resp.Request == sent {

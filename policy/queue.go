@@ -18,8 +18,9 @@ func (p *Policy) breaker(key string) *breaker.Breaker {
 }
 
 // ready returns a retry.Config.Ready that asks the breaker of a call, and then the
-// one that Retry has, if it has one. When a failure has opened the breaker, nobody waits for an attempt
-// that it would reject, and the failure is not lost behind the rejection.
+// one that Retry has, if it has one. When a failure has opened the breaker, nobody
+// waits for an attempt that it would reject, and the failure is not lost behind the
+// rejection.
 func (p *Policy) ready(then func(context.Context, time.Duration) error) func(context.Context, time.Duration) error {
 	return func(ctx context.Context, delay time.Duration) error {
 		b, ok := ctx.Value(breakerKey{p.retry}).(*breaker.Breaker)

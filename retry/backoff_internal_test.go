@@ -27,7 +27,7 @@ func FuzzDelay(f *testing.F) {
 			JitterFraction: fraction,
 		})
 		if err != nil {
-			t.Skip()
+			t.Skip("not a policy that New makes")
 		}
 		config := p.Config()
 		c := call{policy: p, attempts: int(attempt)%1000 + 1, asked: max(time.Duration(asked), 0)}
